@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base-file.h"
+
+#include "base-error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+typedef int FdGuard;
+static void
+fd_guard_clear (FdGuard *fd)
+{
+  if (*fd >= 0)
+    (void) close (*fd);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (FdGuard, fd_guard_clear)
+
+static gboolean
+sync_folder_of (const char *path, GError **error)
+{
+  g_autofree char *folder = g_path_get_dirname (path);
+  g_auto (FdGuard) fd = open (folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+  if (fd < 0 || fsync (fd) < 0)
+    return base_error_set_errno (error, errno, "cannot sync folder %s", folder);
+  return TRUE;
+}
+
+static gboolean
+write_all (int fd, const guint8 *data, gsize size)
+{
+  while (size > 0)
+    {
+      ssize_t n = write (fd, data, size);
+      if (n < 0 && errno == EINTR)
+        continue;
+      if (n < 0)
+        return FALSE;
+      data += n;
+      size -= (gsize) n;
+    }
+  return TRUE;
+}
+
+static gboolean
+write_temporary (const char *temporary, gconstpointer data, gsize size, mode_t mode)
+{
+  /* A temporary file that a crash left behind is ours to overwrite; a link planted in its place is not followed. */
+  g_auto (FdGuard) fd = open (temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
+
+  if (fd < 0)
+    return FALSE;
+  /* EPERM is how file systems without modes answer. */
+  if (fchmod (fd, mode) < 0 && errno != EPERM)
+    return FALSE;
+  return write_all (fd, data, size) && fsync (fd) == 0;
+}
+
+gboolean
+base_file_replace (const char *path, gconstpointer data, gsize size, mode_t mode, GError **error)
+{
+  g_autofree char *temporary = g_strconcat (path, ".tmp", NULL);
+
+  if (!write_temporary (temporary, data, size, mode) || rename (temporary, path) < 0)
+    {
+      int errsv = errno;
+      (void) unlink (temporary);
+      return base_error_set_errno (error, errsv, "cannot write %s", path);
+    }
+  return sync_folder_of (path, error);
+}
+
+gboolean
+base_file_read (const char *path, gsize limit, GBytes **ret_data, GError **error)
+{
+  g_auto (FdGuard) fd = open (path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  struct stat st;
+
+  if (fd < 0 && errno == ENOENT)
+    {
+      g_set_error (error, TPMID_ERROR, TPMID_ERROR_NOT_FOUND, "%s does not exist", path);
+      return FALSE;
+    }
+  if (fd < 0 || fstat (fd, &st) < 0)
+    return base_error_set_errno (error, errno, "cannot open %s", path);
+  if (!S_ISREG (st.st_mode))
+    return base_error_set_errno (error, EINVAL, "%s is not a regular file", path);
+  if (st.st_size < 0 || (guint64) st.st_size > limit)
+    return base_error_set_errno (error, EFBIG, "%s is larger than %" G_GSIZE_FORMAT " bytes", path, limit);
+
+  g_autoptr (GByteArray) content = g_byte_array_new ();
+  guint8 buffer[4096];
+  ssize_t n;
+  while ((n = read (fd, buffer, sizeof buffer)) != 0)
+    {
+      if (n < 0 && errno == EINTR)
+        continue;
+      if (n < 0)
+        return base_error_set_errno (error, errno, "cannot read %s", path);
+      g_byte_array_append (content, buffer, (guint) n);
+      if (content->len > limit)
+        return base_error_set_errno (error, EFBIG, "%s is larger than %" G_GSIZE_FORMAT " bytes", path, limit);
+    }
+  *ret_data = g_byte_array_free_to_bytes (g_steal_pointer (&content));
+  return TRUE;
+}
+
+gboolean
+base_file_remove (const char *path, GError **error)
+{
+  if (unlink (path) == 0)
+    return sync_folder_of (path, error);
+  if (errno == ENOENT || errno == ENOTDIR)
+    return TRUE;
+  return base_error_set_errno (error, errno, "cannot remove %s", path);
+}
+
+gboolean
+base_file_set_aside (const char *path, const char *suffix, GError **error)
+{
+  g_autofree char *target = g_strdup_printf ("%s.%s", path, suffix);
+
+  for (int i = 1; i <= 9 && access (target, F_OK) == 0; i++)
+    {
+      g_free (target);
+      target = g_strdup_printf ("%s.%s.%d", path, suffix, i);
+    }
+  if (rename (path, target) < 0)
+    return base_error_set_errno (error, errno, "cannot move %s to %s", path, target);
+  return sync_folder_of (path, error);
+}
+
+gboolean
+base_file_ensure_private_folder (const char *path, GError **error)
+{
+  g_auto (FdGuard) fd = -1;
+  struct stat st;
+
+  if (mkdir (path, 0700) == 0 && !sync_folder_of (path, error))
+    return FALSE;
+  /* Whatever mkdir() said, what counts is the folder that is there now. */
+  fd = open (path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0 || fstat (fd, &st) < 0)
+    return base_error_set_errno (error, errno, "cannot use folder %s (as uid %u)", path, (unsigned) geteuid ());
+  if (st.st_uid != geteuid ())
+    return base_error_set_errno (error, EPERM, "folder %s belongs to uid %u, not to uid %u; chown it, or run systemd-tmpfiles --create",
+                                 path, (unsigned) st.st_uid, (unsigned) geteuid ());
+  if ((st.st_mode & 077) != 0 && fchmod (fd, 0700) < 0)
+    return base_error_set_errno (error, errno, "folder %s is open to others (mode %04o) and cannot be closed", path, st.st_mode & 07777);
+  if ((st.st_mode & 0700) != 0700 && fchmod (fd, 0700) < 0)
+    return base_error_set_errno (error, errno, "folder %s has mode %04o instead of 0700", path, st.st_mode & 07777);
+  return TRUE;
+}
+
+gboolean
+base_file_lock (const char *path, int *ret_fd, GError **error)
+{
+  g_auto (FdGuard) fd = open (path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+  if (fd < 0)
+    return base_error_set_errno (error, errno, "cannot open lock file %s", path);
+  if (flock (fd, LOCK_EX | LOCK_NB) < 0)
+    {
+      if (errno != EWOULDBLOCK)
+        return base_error_set_errno (error, errno, "cannot lock %s", path);
+      g_set_error (error, TPMID_ERROR, TPMID_ERROR_BUSY, "another tpmidd is running (it holds %s)", path);
+      return FALSE;
+    }
+  *ret_fd = fd;
+  fd = -1;
+  return TRUE;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+#include <sys/types.h>
+
+G_BEGIN_DECLS
+
+/**
+ * base_file_replace:
+ * @path: absolute path
+ * @data: new content
+ * @size: bytes in @data
+ * @mode: permission bits of the new file, not reduced by the umask
+ * @error: TPMID_ERROR_STORAGE naming @path
+ *
+ * Replaces @path atomically: temporary file in the same folder, fsync, rename, fsync of the folder. After a crash at
+ * any point @path holds the old content or the new, never a part. On failure the old file stays and the temporary one
+ * is removed. On file systems without modes (vfat) @mode has no effect.
+ *
+ * Returns: %TRUE when the new content is on stable storage
+ */
+gboolean base_file_replace (const char *path, gconstpointer data, gsize size, mode_t mode, GError **error);
+
+/**
+ * base_file_read:
+ * @path: absolute path
+ * @limit: greatest accepted size in bytes
+ * @ret_data: (out) (transfer full): content
+ * @error: TPMID_ERROR_NOT_FOUND when there is no such file, else TPMID_ERROR_STORAGE naming @path
+ *
+ * Reads a regular file whole. A symbolic link as last component, a folder, a device or a larger file is refused.
+ *
+ * Returns: %TRUE on success
+ */
+gboolean base_file_read (const char *path, gsize limit, GBytes **ret_data, GError **error);
+
+/**
+ * base_file_remove:
+ * @path: absolute path
+ * @error: TPMID_ERROR_STORAGE naming @path
+ *
+ * Removes @path and syncs its folder. No such file is a success.
+ */
+gboolean base_file_remove (const char *path, GError **error);
+
+/**
+ * base_file_set_aside:
+ * @path: absolute path of a file that must not be used but not be lost either
+ * @suffix: for example "corrupt"
+ * @error: TPMID_ERROR_STORAGE naming @path
+ *
+ * Renames @path to PATH.SUFFIX, or PATH.SUFFIX.1 ... .9 when taken (the oldest number that is free; after that .9 is
+ * replaced), and syncs the folder.
+ */
+gboolean base_file_set_aside (const char *path, const char *suffix, GError **error);
+
+/**
+ * base_file_ensure_private_folder:
+ * @path: absolute path
+ * @error: TPMID_ERROR_STORAGE saying what is wrong and how to mend it
+ *
+ * Makes sure that @path is a folder of our own uid with mode 0700: creates it (one level) when missing, tightens the
+ * mode when it is ours but too open.
+ */
+gboolean base_file_ensure_private_folder (const char *path, GError **error);
+
+/**
+ * base_file_lock:
+ * @path: absolute path of a lock file, created when missing
+ * @ret_fd: (out): keep it open as long as the lock is wanted
+ * @error: TPMID_ERROR_BUSY when another process holds the lock, TPMID_ERROR_STORAGE otherwise
+ */
+gboolean base_file_lock (const char *path, int *ret_fd, GError **error);
+
+G_END_DECLS
