@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What the files of this room share, and tests of it may use. */
+
+#include "tpm-link.h"
+#include "tpm-tcti.h"
+
+#include <tss2/tss2_esys.h>
+
+G_BEGIN_DECLS
+
+/**
+ * tpm_link_esys:
+ *
+ * Returns: (transfer none): the open context; asserts the TPM thread and that tpm_link_ensure() succeeded
+ */
+ESYS_CONTEXT *tpm_link_esys (TpmLink *link);
+
+/**
+ * tpm_link_fail:
+ * @rc: what an Esys function returned
+ * @doing: as for tpm_rc_set_error()
+ *
+ * The one way out of a failed command: maps @rc, re-diagnoses 0x101 with TPM2_GetTestResult, and closes the link when
+ * the rc poisons it.
+ *
+ * Returns: %FALSE always
+ */
+gboolean tpm_link_fail (TpmLink *link, TSS2_RC rc, GError **error, const char *doing);
+
+/**
+ * tpm_link_has_handle:
+ * @handle: persistent or NV handle
+ * @ret_exists: (out): whether it is defined
+ *
+ * One GetCapability, which (unlike a probe by ReadPublic) is no error when there is nothing.
+ */
+gboolean tpm_link_has_handle (TpmLink *link, guint32 handle, gboolean *ret_exists, GError **error);
+
+/**
+ * tpm_link_get_persistent:
+ * @ret_tr: (out): owned by the link's cache; valid until the link closes or tpm_link_forget()
+ *
+ * The ESYS object of a persistent handle; no command when it is cached, else one ReadPublic.
+ */
+gboolean tpm_link_get_persistent (TpmLink *link, guint32 handle, ESYS_TR *ret_tr, GError **error);
+
+void tpm_link_forget (TpmLink *link, guint32 handle);
+
+/**
+ * tpm_link_set_fault:
+ *
+ * For tests, before the first tpm_link_ensure(): handed to each TpmTcti that the link makes.
+ */
+void tpm_link_set_fault (TpmLink *link, TpmTctiFault fault, gpointer user_data);
+
+G_END_DECLS

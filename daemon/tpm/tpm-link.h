@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+/**
+ * TpmLink:
+ *
+ * The one connection to the one TPM: TCTI, ESYS context, what the TPM said about itself, and a small cache of
+ * persistent objects. Opens on first use, closes itself after any transport or ESYS-layer error, and opens again with a
+ * back-off of 0.1 s to 30 s. Belongs to the TPM thread (the first that calls tpm_link_ensure()); every function of
+ * this room that takes a link asserts it, except those marked "any thread".
+ */
+typedef struct TpmLink TpmLink;
+
+typedef enum
+{
+  TPM_STATE_OFF,          /* policy: never opened */
+  TPM_STATE_STARTING,     /* not tried yet */
+  TPM_STATE_READY,
+  TPM_STATE_NO_DEVICE,
+  TPM_STATE_NO_PERMISSION,
+  TPM_STATE_BUSY,         /* somebody else holds the device node (EBUSY) */
+  TPM_STATE_VERSION_1_2,
+  TPM_STATE_BAD_TCTI,     /* the TCTI cannot be loaded or its configuration is not understood */
+  TPM_STATE_UNAVAILABLE,  /* the transport failed; reopening */
+  TPM_STATE_SELF_TEST,    /* answers TPM_RC_TESTING for longer than we wait */
+  TPM_STATE_FAILURE_MODE, /* confirmed by TPM2_GetTestResult */
+  TPM_STATE_NOT_STARTED,  /* TPM_RC_INITIALIZE, and the device is not ours alone, so Startup is not ours to send */
+} TpmState;
+
+/**
+ * tpm_state_name:
+ *
+ * Returns: (transfer none): the word of Device.TpmState: "off", "starting", "ready", "no-device", "no-permission",
+ * "busy", "tpm-1.2", "bad-tcti", "unavailable", "self-test", "failure-mode", "not-started"
+ */
+const char *tpm_state_name (TpmState state);
+
+/**
+ * TpmFacts:
+ *
+ * What the TPM says about itself, read once at each opening. Source: TPM 2.0 Library Part 2, 6.13 (TPM_PT) and 8.6
+ * (TPMA_PERMANENT), 8.7 (TPMA_STARTUP_CLEAR).
+ */
+typedef struct
+{
+  char manufacturer[5]; /* TPM_PT_MANUFACTURER, printable ASCII, blanks trimmed */
+  char vendor[17];      /* TPM_PT_VENDOR_STRING_1..4 joined */
+  char firmware[48];    /* TPM_PT_FIRMWARE_VERSION_1 and _2 as four numbers with dots */
+  guint revision;       /* TPM_PT_REVISION, times 100 */
+  guint nv_buffer_max;  /* bytes; 512 where the TPM does not say */
+  gboolean owner_auth_set, endorsement_auth_set, lockout_auth_set;
+  gboolean clear_disabled, in_lockout, orderly;
+  gboolean platform_enabled, owner_enabled, endorsement_enabled;
+  guint lockout_counter, lockout_limit, lockout_interval_sec, lockout_recovery_sec;
+} TpmFacts;
+
+typedef struct
+{
+  TpmState state;
+  char detail[256]; /* one sentence on what is wrong and what to do; "" when ready */
+  char tcti[128];
+  guint64 commands; /* sent to the TPM since start */
+  guint reopened;   /* openings after the first */
+  TpmFacts facts;   /* zero until the first opening */
+} TpmLinkStatus;
+
+typedef struct
+{
+  const char *tcti;   /* TCTI configuration, NAME:CONFIG; %NULL or "" = the kernel's device, found through sysfs */
+  const char *sysfs_root;
+  gboolean exclusive; /* alone on the device: /dev/tpm0; Startup and Shutdown are ours, stale transient objects and
+                         sessions are flushed at opening */
+  gboolean off;       /* never open */
+} TpmLinkOptions;
+
+/**
+ * tpm_link_new:
+ * @options: copied
+ *
+ * Any thread. Opens nothing yet.
+ *
+ * Returns: (transfer full): a link; free with tpm_link_free() on the TPM thread, or anywhere if never opened
+ */
+TpmLink *tpm_link_new (const TpmLinkOptions *options);
+
+/**
+ * tpm_link_free:
+ *
+ * Closes (see tpm_link_close()) and frees. NULL-safe.
+ */
+void tpm_link_free (TpmLink *link);
+
+/**
+ * tpm_link_ensure:
+ * @error: TPMID_ERROR_NO_DEVICE, _NO_PERMISSION (naming path, uid and what to do), _DEVICE_BUSY, _TPM_VERSION,
+ *   _BAD_TCTI, _TPM_UNAVAILABLE, _TPM_NOT_STARTED, _TPM_FAILURE, _BUSY (self-test)
+ *
+ * Makes sure that the link is open: at most 5 commands when it opens (4 under shared), none when it is open. While the
+ * back-off of a failed opening runs, fails at once with the error of that opening.
+ *
+ * Returns: %TRUE when open
+ */
+gboolean tpm_link_ensure (TpmLink *link, GError **error);
+
+/**
+ * tpm_link_retry_now:
+ *
+ * Any thread. Forgets the back-off, so that the next tpm_link_ensure() tries.
+ */
+void tpm_link_retry_now (TpmLink *link);
+
+/**
+ * tpm_link_close:
+ *
+ * Flushes what the link holds, sends TPM2_Shutdown(CLEAR) under exclusive, closes. Idempotent; nothing is sent afterwards
+ * until the next tpm_link_ensure().
+ */
+void tpm_link_close (TpmLink *link);
+
+/**
+ * tpm_link_get_status:
+ * @ret_status: (out caller-allocates): a snapshot
+ *
+ * Any thread; never waits for the TPM.
+ */
+void tpm_link_get_status (TpmLink *link, TpmLinkStatus *ret_status);
+
+/**
+ * tpm_link_is_announced:
+ * @sysfs_root: commonly "/sys"
+ *
+ * Any thread; reads files only. Whether firmware or sysfs says that there is a TPM, though no device node answers
+ * yet: an ACPI TPM2 table (firmware/acpi/tables/TPM2), an ACPI device MSFT0101, or a tpm node in the device tree
+ * (firmware/devicetree/base, compatible with tcg,tpm*).
+ */
+gboolean tpm_link_is_announced (const char *sysfs_root);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TpmLink, tpm_link_free)
+
+G_END_DECLS

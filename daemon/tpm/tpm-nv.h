@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "tpm-link.h"
+
+G_BEGIN_DECLS
+
+/**
+ * TpmNvInfo:
+ *
+ * The public area of an NV index. TPM 2.0 Library Part 2, 13.6.
+ */
+typedef struct
+{
+  guint16 size;         /* bytes */
+  guint32 attributes;   /* TPMA_NV */
+  gboolean written;
+  gboolean write_once;  /* its policy is the one of tpm_nv_define_write_once() */
+  gboolean readable;    /* ownerread or authread, so that we can read it with an empty password */
+} TpmNvInfo;
+
+/**
+ * tpm_nv_describe:
+ * @error: TPMID_ERROR_NOT_FOUND when the index is not defined
+ *
+ * At most 2 commands.
+ */
+gboolean tpm_nv_describe (TpmLink *link, guint32 index, TpmNvInfo *ret_info, GError **error);
+
+/**
+ * tpm_nv_read:
+ * @ret_bytes: (out) (transfer full): the whole content
+ * @error: TPMID_ERROR_NOT_FOUND when the index is not defined or not written
+ *
+ * Reads in pieces of TPM_PT_NV_BUFFER_MAX, by the index's own (empty) authorization where authread is set, else the
+ * owner's.
+ */
+gboolean tpm_nv_read (TpmLink *link, guint32 index, GBytes **ret_bytes, GError **error);
+
+/**
+ * tpm_nv_define_write_once:
+ * @index: in the owner's range 0x01800000 to 0x01bfffff
+ * @size: bytes, 1 to 64
+ * @error: TPMID_ERROR_HANDLE_TAKEN, _NV_FULL, _HIERARCHY_AUTH_REQUIRED and those of the link
+ *
+ * Defines an ordinary index with attributes policywrite, ownerread, authread, no_da and the policy
+ * PolicyCommandCode(NV_Write), PolicyNvWritten(clear), in this order (digest b7afecee…ee9b): it can be written once.
+ */
+gboolean tpm_nv_define_write_once (TpmLink *link, guint32 index, guint16 size, GError **error);
+
+/**
+ * tpm_nv_write_once:
+ * @bytes: exactly as many as the index has
+ * @error: TPMID_ERROR_POLICY_NOT_MET when it is written already or its policy is another one
+ *
+ * Writes the index whole in one TPM2_NV_Write with a policy session, reads it back and compares.
+ */
+gboolean tpm_nv_write_once (TpmLink *link, guint32 index, GBytes *bytes, GError **error);
+
+G_END_DECLS
