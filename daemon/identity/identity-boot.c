@@ -306,8 +306,9 @@ identity_boot_execute (TpmLink *link, const BaseConfig *config, const IdentityFa
   report->hint = hint_for (decision->reason, facts->tpm_trouble);
   report->serial = g_strdup (facts->serial);
   report->serial_source = facts->serial_source;
-  report->problems = g_ptr_array_copy (facts->problems, (GCopyFunc) g_strdup, NULL);
-  g_ptr_array_set_free_func (report->problems, g_free);
+  report->problems = g_ptr_array_new_with_free_func (g_free);
+  for (guint i = 0; i < facts->problems->len; i++)
+    g_ptr_array_add (report->problems, g_strdup (facts->problems->pdata[i]));
 
   if (report->mode == IDENTITY_MODE_TPM || report->mode == IDENTITY_MODE_SOFTWARE)
     prepare_identity (report, link, config, facts);
