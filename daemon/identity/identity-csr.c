@@ -348,11 +348,18 @@ is_key_purpose (const ASN1_OBJECT *object)
   return OBJ_obj2txt (oid, sizeof oid, object, 1) > 0 && g_str_has_prefix (oid, "1.3.6.1.5.5.7.3.");
 }
 
+/* OpenSSL itself reads "1.2..3" as if it were "1.2.0.3". */
+static gboolean
+has_empty_arc (const char *oid)
+{
+  return oid[0] == '.' || g_str_has_suffix (oid, ".") || strstr (oid, "..") != NULL;
+}
+
 static ASN1_OBJECT *
 parse_eku (const char *name)
 {
   gboolean dotted = name[0] != '\0' && strspn (name, DIGITS ".") == strlen (name);
-  ASN1_OBJECT *object = OBJ_txt2obj (name, dotted ? 1 : 0);
+  ASN1_OBJECT *object = dotted && has_empty_arc (name) ? NULL : OBJ_txt2obj (name, dotted ? 1 : 0);
 
   ERR_clear_error ();
   if (object == NULL || dotted || is_key_purpose (object))
