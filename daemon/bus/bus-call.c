@@ -211,11 +211,9 @@ find_method (const BusMethod *methods, const char *name)
   return NULL;
 }
 
-/* Returns: FALSE always: the skeleton must not dispatch the call, it is ours now with its reference */
-static gboolean
-on_authorize_method (GDBusInterfaceSkeleton *skeleton, GDBusMethodInvocation *invocation, gpointer user_data)
+static void
+enter (const Desk *desk, GDBusMethodInvocation *invocation)
 {
-  const Desk *desk = user_data;
   const char *name = g_dbus_method_invocation_get_method_name (invocation);
   BusCall *call = call_new (desk, invocation);
 
@@ -225,7 +223,27 @@ on_authorize_method (GDBusInterfaceSkeleton *skeleton, GDBusMethodInvocation *in
     bus_call_fail (call, g_error_new (TPMID_ERROR, TPMID_ERROR_NOT_AUTHORIZED, "nobody may call %s", name));
   else
     run_call (call);
-  return FALSE;
+}
+
+/* Marshals any of the skeleton's handle-* signals: (skeleton, invocation, unpacked parameters...) -> handled. The
+   invocation, with its reference, is ours from here on. */
+static void
+marshal_call (GClosure *closure, GValue *ret_handled, guint n_values, const GValue *values, gpointer hint, gpointer marshal_data)
+{
+  enter (closure->data, g_value_get_object (&values[1]));
+  g_value_set_boolean (ret_handled, TRUE);
+}
+
+/* Not g-authorize-method: GDBus emits that one on a thread of its own for each call, which would also lose the order. */
+static void
+connect_all (GDBusInterfaceSkeleton *skeleton, GType type, GClosure *closure)
+{
+  guint n_ids;
+  g_autofree guint *ids = g_signal_list_ids (type, &n_ids);
+
+  for (guint i = 0; i < n_ids; i++)
+    if (g_str_has_prefix (g_signal_name (ids[i]), "handle-"))
+      g_signal_connect_closure_by_id (skeleton, ids[i], 0, closure, FALSE);
 }
 
 static void
@@ -243,10 +261,17 @@ void
 bus_calls_serve (BusCalls *self, GDBusInterfaceSkeleton *skeleton, const BusMethod *methods, GObject *target, const char *key)
 {
   Desk *desk = g_new0 (Desk, 1);
+  g_autoptr (GClosure) closure = g_closure_new_simple (sizeof (GClosure), desk);
+  g_autofree GType *interfaces = g_type_interfaces (G_OBJECT_TYPE (skeleton), NULL);
 
   desk->calls = bus_calls_ref (self);
   desk->methods = methods;
   desk->target = g_object_ref (target);
   desk->key = g_strdup (key);
-  g_signal_connect_data (skeleton, "g-authorize-method", G_CALLBACK (on_authorize_method), desk, desk_free, 0);
+  g_closure_ref (closure);
+  g_closure_sink (closure);
+  g_closure_set_marshal (closure, marshal_call);
+  g_closure_add_finalize_notifier (closure, desk, desk_free);
+  for (const GType *type = interfaces; *type != 0; type++)
+    connect_all (skeleton, *type, closure);
 }

@@ -79,7 +79,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (BusCalls, bus_calls_unref)
 
 /**
  * bus_calls_serve:
- * @skeleton: a generated skeleton; its own dispatch (the signals handle-*) is never reached
+ * @skeleton: a generated skeleton; all its handle-* signals lead here, whichever methods it has
  * @methods: (transfer none): static
  * @target: given to each call
  * @key: (nullable): name of the key that @skeleton stands for, given to each call
