@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "bus-device.h"
 
-#include "base-error.h"
+#include "base-log.h"
 #include "bus-gen.h"
 #include "bus-variant.h"
 #include "tpmid-build.h"
@@ -240,10 +240,10 @@ update_properties (BusDevice *self)
 }
 
 BusDevice *
-bus_device_new (GDBusConnection *connection, BusCalls *calls, IdentityDevice *device, GError **error)
+bus_device_new (GDBusConnection *connection, BusCalls *calls, IdentityDevice *device)
 {
-  g_autoptr (BusDevice) self = g_new0 (BusDevice, 1);
-  g_autoptr (GError) cause = NULL;
+  BusDevice *self = g_new0 (BusDevice, 1);
+  g_autoptr (GError) error = NULL;
 
   self->device = g_object_ref (device);
   self->skeleton = bus_gen_device_skeleton_new ();
@@ -251,12 +251,9 @@ bus_device_new (GDBusConnection *connection, BusCalls *calls, IdentityDevice *de
   g_signal_connect_swapped (device, "changed", G_CALLBACK (update_properties), self);
   g_signal_connect_swapped (identity_device_peek_keys (device), "changed", G_CALLBACK (update_identity_key), self);
   update_properties (self);
-  if (!g_dbus_interface_skeleton_export (G_DBUS_INTERFACE_SKELETON (self->skeleton), connection, BUS_PATH_DEVICE, &cause))
-    {
-      g_set_error (error, TPMID_ERROR, TPMID_ERROR_FAILED, "exporting %s: %s", BUS_PATH_DEVICE, cause->message);
-      return NULL;
-    }
-  return g_steal_pointer (&self);
+  if (!g_dbus_interface_skeleton_export (G_DBUS_INTERFACE_SKELETON (self->skeleton), connection, BUS_PATH_DEVICE, &error))
+    base_log (G_LOG_LEVEL_CRITICAL, NULL, NULL, "exporting %s: %s", BUS_PATH_DEVICE, error->message);
+  return self;
 }
 
 void

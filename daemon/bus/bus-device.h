@@ -15,9 +15,10 @@ typedef struct BusDevice BusDevice;
 
 /**
  * bus_device_new:
- * @error: TPMID_ERROR_FAILED when something else is exported at this path
+ *
+ * Exports the interface. That something else is exported at its path already is a defect, and told as one.
  */
-BusDevice *bus_device_new (GDBusConnection *connection, BusCalls *calls, IdentityDevice *device, GError **error);
+BusDevice *bus_device_new (GDBusConnection *connection, BusCalls *calls, IdentityDevice *device);
 
 /**
  * bus_device_free:

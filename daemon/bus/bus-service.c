@@ -17,9 +17,9 @@ struct BusService
 };
 
 BusService *
-bus_service_new (GDBusConnection *connection, IdentityDevice *device, const BaseConfig *config, GError **error)
+bus_service_new (GDBusConnection *connection, IdentityDevice *device, const BaseConfig *config)
 {
-  g_autoptr (BusService) self = g_new0 (BusService, 1);
+  BusService *self = g_new0 (BusService, 1);
   g_autoptr (BusAuth) auth = bus_auth_new (config);
 
   self->clients = bus_clients_new (connection);
@@ -30,10 +30,8 @@ bus_service_new (GDBusConnection *connection, IdentityDevice *device, const Base
      names the path of one. */
   self->keys = bus_keys_new (self->manager, calls, identity_device_peek_keys (device));
   g_dbus_object_manager_server_set_connection (self->manager, connection);
-  self->device = bus_device_new (connection, calls, device, error);
-  if (self->device == NULL)
-    return NULL;
-  return g_steal_pointer (&self);
+  self->device = bus_device_new (connection, calls, device);
+  return self;
 }
 
 void

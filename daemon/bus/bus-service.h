@@ -18,11 +18,10 @@ typedef struct BusService BusService;
  * @connection: a message bus
  * @device: a reference is kept; started or not
  * @config: SignGroup= and DecryptGroup= are used, now
- * @error: TPMID_ERROR_FAILED when the objects cannot be exported
  *
  * Exports all objects. To own the name, afterwards, is left to the caller.
  */
-BusService *bus_service_new (GDBusConnection *connection, IdentityDevice *device, const BaseConfig *config, GError **error);
+BusService *bus_service_new (GDBusConnection *connection, IdentityDevice *device, const BaseConfig *config);
 
 /**
  * bus_service_free:
