@@ -119,7 +119,8 @@ test_contents (Fixture *fixture, gconstpointer data)
   assert_contains (text, issuer);
   assert_contains (text, "X509v3 Basic Constraints: critical\n                CA:FALSE\n");
   assert_contains (text, "X509v3 Key Usage: critical\n                Digital Signature\n");
-  assert_contains (text, "X509v3 Extended Key Usage: \n                TLS Web Client Authentication, TLS Web Server Authentication\n");
+  assert_contains (text, "X509v3 Extended Key Usage: \n                TLS Web Client Authentication, "
+                   "TLS Web Server Authentication\n");
   assert_contains (text, "X509v3 Subject Key Identifier: \n");
   g_free (run_openssl (fixture, "verify -CAfile cert.pem -x509_strict -check_ss_sig -purpose sslclient -attime %" G_GINT64_FORMAT
                        " cert.pem", (gint64) NOW));
