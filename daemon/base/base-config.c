@@ -218,6 +218,22 @@ check_section (const char *line, const char *where, GError **error)
   return FALSE;
 }
 
+/* A NUL byte is not text either: all behind it would be ignored without a word. */
+static gboolean
+check_text (const char *path, const char *data, gsize size, GError **error)
+{
+  const char *end = data;
+  guint line = 1;
+
+  if (size == 0 || g_utf8_validate_len (data, size, &end))
+    return TRUE;
+  for (const char *p = data; p < end; p++)
+    if (*p == '\n')
+      line++;
+  g_set_error (error, TPMID_ERROR, TPMID_ERROR_CONFIG, "%s:%u: not valid UTF-8 text", path, line);
+  return FALSE;
+}
+
 static gboolean
 apply_file (BaseConfig *config, const char *path, GPtrArray *warnings, GError **error)
 {
@@ -231,7 +247,10 @@ apply_file (BaseConfig *config, const char *path, GPtrArray *warnings, GError **
     }
   gsize size;
   const char *data = g_bytes_get_data (bytes, &size);
-  g_autofree char *text = g_strndup (data, size);
+  if (!check_text (path, data, size, error))
+    return FALSE;
+  /* An empty file, such as one that masks another, has no data at all. */
+  g_autofree char *text = size > 0 ? g_strndup (data, size) : g_strdup ("");
   g_auto (GStrv) lines = g_strsplit (text, "\n", -1);
   gboolean in_section = FALSE;
 
@@ -240,11 +259,6 @@ apply_file (BaseConfig *config, const char *path, GPtrArray *warnings, GError **
       const char *line = g_strstrip (lines[i]);
       g_autofree char *where = g_strdup_printf ("%s:%u", path, i + 1);
 
-      if (!g_utf8_validate (line, -1, NULL))
-        {
-          g_set_error (error, TPMID_ERROR, TPMID_ERROR_CONFIG, "%s: not valid UTF-8", where);
-          return FALSE;
-        }
       if (line[0] == '\0' || line[0] == '#' || line[0] == ';')
         continue;
       if (line[0] == '[')

@@ -49,8 +49,11 @@ write_all (int fd, const guint8 *data, gsize size)
 static gboolean
 write_temporary (const char *temporary, gconstpointer data, gsize size, mode_t mode)
 {
-  /* A temporary file that a crash left behind is ours to overwrite; a link planted in its place is not followed. */
-  g_auto (FdGuard) fd = open (temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
+  /* Whatever stands there (left by a crash, or a link or pipe that somebody planted) is removed and never opened: the
+   * content goes into a file that is new, and thus ours. */
+  if (unlink (temporary) < 0 && errno != ENOENT)
+    return FALSE;
+  g_auto (FdGuard) fd = open (temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
 
   if (fd < 0)
     return FALSE;

@@ -22,7 +22,8 @@ typedef struct
 
 /**
  * identity_caller_new:
- * @gids: (array length=n_gids): copied
+ * @client: unique bus name; copied
+ * @gids: (array length=n_gids) (nullable): copied
  */
 IdentityCaller *identity_caller_new (const char *client, guint uid, const guint *gids, gsize n_gids);
 IdentityCaller *identity_caller_ref (IdentityCaller *self);
@@ -48,8 +49,17 @@ typedef struct
 {
   guint sign_gid;
   guint decrypt_gid;
+  const char *sign_group;    /* (nullable) the names, for messages; not owned */
+  const char *decrypt_group;
 } IdentityGroups;
 
+/**
+ * identity_access_resolve_groups:
+ * @sign_group: kept by reference: must live as long as what is returned
+ * @decrypt_group: likewise
+ *
+ * Looks both up in the system's group data base; may block on it, so it is called once, at start.
+ */
 IdentityGroups identity_access_resolve_groups (const char *sign_group, const char *decrypt_group);
 
 /**

@@ -4,6 +4,7 @@
 #include "base-config.h"
 #include "identity-access.h"
 #include "identity-keys.h"
+#include "identity-serial.h"
 
 G_BEGIN_DECLS
 
@@ -86,11 +87,6 @@ void identity_device_get_status (IdentityDevice *self, IdentityStatus *ret_statu
  */
 void identity_device_get_tpm_status (IdentityDevice *self, IdentityTpmStatus *ret_status);
 
-/**
- * identity_serial_check:
- * @error: TPMID_ERROR_INVALID_ARGUMENT unless @serial is 1 to @limit bytes of printable ASCII (0x21 to 0x7E)
- */
-gboolean identity_serial_check (const char *serial, gsize limit, GError **error);
 
 /**
  * identity_device_set_serial_async:

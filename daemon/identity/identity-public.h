@@ -57,7 +57,7 @@ GBytes *identity_hash_digest (IdentityHash hash, gconstpointer data, gsize size)
  * @x: (array length=size): big-endian, padded to @size
  * @y: (array length=size): likewise
  * @size: 32 for P-256, 48 for P-384
- * @error: TPMID_ERROR_UNTRUSTED_RESPONSE when the point is not on the curve
+ * @error: TPMID_ERROR_UNTRUSTED_RESPONSE when the point is not on the curve, or @size is not the curve's
  *
  * Returns: (transfer full) (nullable): DER SubjectPublicKeyInfo with a named curve and an uncompressed point (RFC 5480)
  */

@@ -15,19 +15,39 @@ typedef struct IdentitySoftkey IdentitySoftkey;
 
 /**
  * identity_softkey_load:
- * @path: unencrypted PEM private key (PKCS #8 or SEC 1), EC P-256 or P-384, at most 16 KiB
- * @ret_warning: (out) (optional) (nullable) (transfer full): a sentence when others may read the file (and the file
- *   system has modes)
- * @error: TPMID_ERROR_NOT_FOUND when there is no such file, _STORAGE when it cannot be read, _CORRUPT when it is not such a key
+ * @path: unencrypted PEM private key (PKCS #8 or SEC 1), EC P-256 or P-384, at most 16 KiB; text and PEM blocks of other
+ *   kinds in the file are passed over
+ * @ret_warning: (out) (optional) (nullable) (transfer full): what identity_softkey_describe_exposure() says
+ * @error: TPMID_ERROR_NOT_FOUND when there is no such file; _STORAGE when it cannot be read, is too large or not a regular
+ *   file (a symbolic link is none); _CORRUPT when it is no private key, encrypted, or its public half is not its own;
+ *   _UNSUPPORTED_ALGORITHM when it is a sound key of another kind, as the RSA keys of some older software are
+ *
+ * Never asks for a password. What was read is wiped before this returns.
+ *
+ * Returns: (transfer full) (nullable): the key
  */
 IdentitySoftkey *identity_softkey_load (const char *path, char **ret_warning, GError **error);
+
+/**
+ * identity_softkey_describe_exposure:
+ * @path: where the key is
+ * @mode: the file's permission bits
+ * @has_modes: whether its file system keeps modes (vfat and exfat do not)
+ *
+ * Returns: (transfer full) (nullable): a sentence that says what to do when others than the owner may use the file; %NULL
+ *   when they may not
+ */
+char *identity_softkey_describe_exposure (const char *path, guint mode, gboolean has_modes);
 
 /**
  * identity_softkey_generate:
  * @path: where to store the new key, PKCS #8 PEM, mode 0600, atomically; must not exist
  * @error: TPMID_ERROR_EXISTS, _STORAGE
  *
- * Makes a new P-256 key; on stable storage when this returns.
+ * Makes a new P-256 key; on stable storage when this returns. On a file system without modes the mode is not kept:
+ * identity_softkey_load() warns of it.
+ *
+ * Returns: (transfer full) (nullable): the key
  */
 IdentitySoftkey *identity_softkey_generate (const char *path, GError **error);
 
@@ -46,6 +66,9 @@ GBytes *identity_softkey_peek_spki (const IdentitySoftkey *self);
 /**
  * identity_softkey_sign:
  * @digest: as long as @hash makes it; truncated to the curve's order as FIPS 186-4, 6.4 has it
+ * @error: TPMID_ERROR_INVALID_ARGUMENT when @digest has another length, _FAILED
+ *
+ * Does not verify what it made: an #IdentitySigner around it does.
  *
  * Returns: (transfer full) (nullable): DER ECDSA-Sig-Value
  */

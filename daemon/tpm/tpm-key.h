@@ -53,7 +53,7 @@ typedef struct
  * @ret_public: (out caller-allocates): what lies there
  * @error: TPMID_ERROR_NOT_FOUND when nothing lies there, TPMID_ERROR_HANDLE_TAKEN when it is no key of ours
  *
- * At most 2 commands (GetCapability, ReadPublic); the object stays in the link's cache.
+ * At most 2 commands (ReadPublic for ESYS and for us); the object stays in the link's cache.
  */
 gboolean tpm_key_find (TpmLink *link, guint32 handle, TpmPublic *ret_public, GError **error);
 
@@ -80,7 +80,8 @@ gboolean tpm_key_create (TpmLink *link, guint32 handle, TpmKeyAlgorithm algorith
  * @digest: as long as @hash makes it; the TPM gets its leftmost bytes, as many as the curve's order has (FIPS 186-4, 6.4)
  * @error: TPMID_ERROR_KEY_ORPHANED when another object or none lies at @handle, _TPM_LOCKOUT and those of the link
  *
- * One command when the key is in the link's cache, two else. The signature is not verified here.
+ * One command when the key is in the link's cache (after tpm_key_find() or tpm_key_create()), three else. The signature is
+ * not verified here.
  */
 gboolean tpm_key_sign (TpmLink *link, guint32 handle, const guint8 name[TPM_NAME_SIZE], TpmHash hash,
                        const guint8 *digest, TpmSignature *ret_signature, GError **error);

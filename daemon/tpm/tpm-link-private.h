@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the files of this room share, and tests of it may use. */
+/* What the files of this room share, and tests of it may use. TPM thread, unless a function says otherwise. */
 
 #include "tpm-link.h"
 #include "tpm-tcti.h"
@@ -18,16 +18,37 @@ G_BEGIN_DECLS
 ESYS_CONTEXT *tpm_link_esys (TpmLink *link);
 
 /**
+ * tpm_link_is_open:
+ *
+ * TPM thread. Whether there is a context; a failed command may have closed it in the middle of a job.
+ */
+gboolean tpm_link_is_open (TpmLink *link);
+
+/**
  * tpm_link_fail:
  * @rc: what an Esys function returned
  * @doing: as for tpm_rc_set_error()
  *
- * The one way out of a failed command: maps @rc, re-diagnoses 0x101 with TPM2_GetTestResult, and closes the link when
- * the rc poisons it.
+ * The one way out of a failed command: maps @rc, re-diagnoses 0x101 with TPM2_GetTestResult, reads the lockout facts
+ * again after TPM_LOCKOUT, and closes the link when the rc poisons it or the TPM is in failure mode.
  *
  * Returns: %FALSE always
  */
 gboolean tpm_link_fail (TpmLink *link, TSS2_RC rc, GError **error, const char *doing);
+
+/**
+ * tpm_link_facts:
+ *
+ * Returns: (transfer none): what the TPM said at its opening, or since; TPM thread
+ */
+const TpmFacts *tpm_link_facts (TpmLink *link);
+
+/**
+ * tpm_link_refresh_facts:
+ *
+ * Reads the facts that can change while the link is open (passwords, lockout, hierarchies). One command.
+ */
+gboolean tpm_link_refresh_facts (TpmLink *link, GError **error);
 
 /**
  * tpm_link_has_handle:
@@ -46,6 +67,27 @@ gboolean tpm_link_has_handle (TpmLink *link, guint32 handle, gboolean *ret_exist
  */
 gboolean tpm_link_get_persistent (TpmLink *link, guint32 handle, ESYS_TR *ret_tr, GError **error);
 
+/**
+ * tpm_link_adopt_persistent:
+ * @tr: (transfer full): what Esys_EvictControl() made for @handle
+ *
+ * Puts an object into the link's cache, so that its first use needs no ReadPublic. No command.
+ */
+void tpm_link_adopt_persistent (TpmLink *link, guint32 handle, ESYS_TR tr);
+
+/**
+ * tpm_link_note:
+ *
+ * Returns: (transfer none) (nullable): a number that tpm-key keeps with an object in the cache, 0 at first; %NULL when
+ * @handle is not in the cache. No command.
+ */
+gsize *tpm_link_note (TpmLink *link, guint32 handle);
+
+/**
+ * tpm_link_forget:
+ *
+ * Drops @handle from the cache; nothing happens when it is not there. No command.
+ */
 void tpm_link_forget (TpmLink *link, guint32 handle);
 
 /**

@@ -61,7 +61,7 @@ typedef struct
 typedef struct
 {
   TpmState state;
-  char detail[256]; /* one sentence on what is wrong and what to do; "" when ready */
+  char detail[256]; /* one sentence on what is wrong and what to do, valid UTF-8; "" when ready */
   char tcti[128];
   guint64 commands; /* sent to the TPM since start */
   guint reopened;   /* openings after the first */
@@ -97,10 +97,11 @@ void tpm_link_free (TpmLink *link);
 /**
  * tpm_link_ensure:
  * @error: TPMID_ERROR_NO_DEVICE, _NO_PERMISSION (naming path, uid and what to do), _DEVICE_BUSY, _TPM_VERSION,
- *   _BAD_TCTI, _TPM_UNAVAILABLE, _TPM_NOT_STARTED, _TPM_FAILURE, _BUSY (self-test)
+ *   _BAD_TCTI, _TPM_UNAVAILABLE, _TPM_NOT_STARTED, _TPM_FAILURE, _BUSY (self-test), _NOT_SUPPORTED (off by policy)
  *
- * Makes sure that the link is open: at most 5 commands when it opens (4 under shared), none when it is open. While the
- * back-off of a failed opening runs, fails at once with the error of that opening.
+ * Makes sure that the link is open: 2 commands when it opens; under exclusive 4, and one for each stale object or session
+ * and 2 more for a TPM that needs Startup; none when it is open. While the back-off of a failed opening runs, fails at once
+ * with the error of that opening.
  *
  * Returns: %TRUE when open
  */

@@ -10,15 +10,16 @@ G_BEGIN_DECLS
  * TpmTcti:
  *
  * A TCTI that stands between ESYS and the real one: counts commands, remembers the running one, waits transient answers
- * out (RETRY, YIELDED, TESTING, NV_RATE, NV_UNAVAILABLE: the same bytes again after 20 ms, 40 ms ... 1 s, ten times at
- * most), and lets a test inject faults.
+ * out (RETRY, YIELDED, TESTING, NV_RATE, NV_UNAVAILABLE: the same bytes again after 20 ms, 40 ms ... 1 s, sent ten times in
+ * all within 4.3 s; then the answer goes up, marked with the resource manager's layer so that ESYS does not send the
+ * command five times more), and lets a test inject faults.
  */
 typedef struct TpmTcti TpmTcti;
 
 /**
  * TpmTctiFault:
  * @command_code: TPM_CC of the command about to be sent
- * @nth: its number since the start, from 1
+ * @nth: its number since the start, from 1; what is sent again, or answered by the hook, counts as well
  *
  * Called on the TPM thread before a command is sent. May sleep to play a slow TPM.
  *

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base-hex.h"
+
+char *
+base_hex_encode (gconstpointer data, gsize size)
+{
+  static const char digits[] = "0123456789abcdef";
+  const guint8 *bytes = data;
+  char *hex = g_malloc (2 * size + 1);
+
+  for (gsize i = 0; i < size; i++)
+    {
+      hex[2 * i] = digits[bytes[i] >> 4];
+      hex[2 * i + 1] = digits[bytes[i] & 0xf];
+    }
+  hex[2 * size] = '\0';
+  return hex;
+}
+
+char *
+base_hex_encode_bytes (GBytes *bytes)
+{
+  gsize size;
+  gconstpointer data = g_bytes_get_data (bytes, &size);
+
+  return base_hex_encode (data, size);
+}

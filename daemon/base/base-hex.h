@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+/**
+ * base_hex_encode:
+ *
+ * Returns: (transfer full): @size bytes as lower-case hex digits
+ */
+char *base_hex_encode (gconstpointer data, gsize size);
+
+/**
+ * base_hex_encode_bytes:
+ *
+ * Returns: (transfer full): likewise
+ */
+char *base_hex_encode_bytes (GBytes *bytes);
+
+G_END_DECLS

@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "identity-boot.h"
+
+#include "base-error.h"
+#include "base-file.h"
+#include "base-hex.h"
+#include "identity-marker.h"
+#include "tpm-hierarchy.h"
+
+#include <string.h>
+
+#define BOOT_ID_PATH "/proc/sys/kernel/random/boot_id"
+
+IdentityReport *
+identity_report_ref (IdentityReport *report)
+{
+  g_atomic_ref_count_inc (&report->refs);
+  return report;
+}
+
+void
+identity_report_unref (IdentityReport *report)
+{
+  if (report == NULL || !g_atomic_ref_count_dec (&report->refs))
+    return;
+  g_free (report->hint);
+  g_clear_pointer (&report->key, identity_backend_unref);
+  g_clear_pointer (&report->certificate, identity_cert_unref);
+  g_clear_pointer (&report->record, identity_record_free);
+  g_free (report->serial);
+  g_free (report->marker);
+  g_ptr_array_unref (report->problems);
+  g_free (report);
+}
+
+/* What a person should know and do, by reason; %s is why the TPM cannot be used. */
+static const struct
+{
+  const char *reason, *hint;
+} hints[] = {
+  { "recovered", "The records were gone; the identity was found in the TPM and is the same." },
+  { "waiting-for-tpm", "Tpm=required, and there is no TPM: %s. tpmidd goes on as soon as it appears." },
+  { "tpm-missing", "This device has an identity in a TPM, and the TPM is not there: %s. Nothing was created or overwritten; tpmidd "
+                   "goes on when the TPM returns." },
+  { "tpm-changed", "The TPM is another one, or was cleared: the recorded identity cannot be in it. Nothing was overwritten. If the "
+                   "TPM was replaced on purpose, the device needs a new identity and a new enrolment." },
+  { "tpm-unusable", "The TPM cannot be used: %s. Nothing was created; tpmidd goes on when the cause is gone." },
+  { "downgrade-refused", "A software key and its certificate lie in the place of the TPM's identity. They were not used. Remove them "
+                         "to return to the TPM's identity." },
+  { "certificate-mismatch", "The device certificate belongs to none of the device's keys. It was not overwritten. Remove it to let "
+                            "tpmidd make a new one, or put the right one back, and restart tpmidd." },
+  { "key-missing", "The identity key is gone from the TPM, but its certificate is still there. Nothing was overwritten. Remove the "
+                   "certificate to give the device a new identity." },
+  { "state-unreadable", "The records of this device cannot be read, so nothing was created. tpmidd tries again." },
+};
+
+static char *
+hint_for (const char *reason, const char *trouble)
+{
+  const char *template = "";
+
+  for (gsize i = 0; i < G_N_ELEMENTS (hints); i++)
+    if (strcmp (hints[i].reason, reason) == 0)
+      template = hints[i].hint;
+
+  g_auto (GStrv) parts = g_strsplit (template, "%s", 2);
+  return g_strjoinv (trouble != NULL ? trouble : "", parts);
+}
+
+static gboolean
+may_go_away (const char *reason)
+{
+  static const char *const reasons[] = { "waiting-for-tpm", "tpm-missing", "tpm-unusable", "state-unreadable", "provisioning-failed", NULL };
+
+  return g_strv_contains (reasons, reason);
+}
+
+static void
+set_failed (IdentityReport *report, const char *what, const GError *error)
+{
+  report->mode = IDENTITY_MODE_UNPROVISIONED;
+  report->marker_action = IDENTITY_MARKER_KEEP;
+  report->reason = "provisioning-failed";
+  g_free (report->hint);
+  report->hint = g_strdup_printf ("%s: %s. tpmidd tries again.", what, error->message);
+  g_clear_pointer (&report->key, identity_backend_unref);
+  g_clear_pointer (&report->certificate, identity_cert_unref);
+  g_clear_pointer (&report->record, identity_record_free);
+  report->pending = 0;
+}
+
+/* Only for telling people later whether the TPM was cleared or exchanged; not having it hurts nobody. */
+static char *
+read_anchor (TpmLink *link, TpmHierarchy hierarchy)
+{
+  guint8 name[TPM_NAME_SIZE];
+
+  return tpm_hierarchy_read_anchor (link, hierarchy, name, NULL) ? base_hex_encode (name, sizeof name) : NULL;
+}
+
+static char *
+read_endorsement_anchor (TpmLink *link)
+{
+  TpmLinkStatus status;
+
+  tpm_link_get_status (link, &status);
+  /* Asking with a password that is known to be wrong would count against the lockout. */
+  if (status.facts.endorsement_auth_set || !status.facts.endorsement_enabled)
+    return NULL;
+  return read_anchor (link, TPM_HIERARCHY_ENDORSEMENT);
+}
+
+static gboolean
+make_tpm_key (IdentityReport *report, TpmLink *link, const BaseConfig *config, char **ret_srk_name, GError **error)
+{
+  guint8 srk_name[TPM_NAME_SIZE];
+  TpmPublic public;
+
+  if (!tpm_key_create (link, config->device_key_handle, TPM_KEY_ECC_P256, &public, srk_name, error))
+    return FALSE;
+  report->key = identity_backend_new_tpm (config->device_key_handle, &public, error);
+  if (report->key == NULL)
+    return FALSE;
+  *ret_srk_name = base_hex_encode (srk_name, sizeof srk_name);
+  return TRUE;
+}
+
+static void
+set_tpm_record (IdentityReport *report, TpmLink *link, const BaseConfig *config, const IdentityFacts *facts, char *srk_name)
+{
+  g_autoptr (GBytes) reference = identity_public_reference (identity_backend_peek_spki (report->key));
+  IdentityRecord *record = identity_record_new (IDENTITY_RECORD_TPM);
+
+  record->key_handle = facts->record->key_handle != 0 ? facts->record->key_handle : config->device_key_handle;
+  record->key_name = identity_backend_dup_tpm_name (report->key);
+  record->key_reference = base_hex_encode_bytes (reference);
+  record->srk_name = srk_name;
+  record->ek_name = g_strdup (facts->record->ek_name);
+  if (record->ek_name == NULL)
+    record->ek_name = read_endorsement_anchor (link);
+  report->record = record;
+}
+
+/* The record is read from the TPM only where it lacks something: a boot that finds all in place asks nothing. */
+static gboolean
+prepare_tpm_key (IdentityReport *report, TpmLink *link, const BaseConfig *config, const IdentityFacts *facts, GError **error)
+{
+  g_autofree char *srk_name = NULL;
+
+  if ((facts->decision.actions & IDENTITY_ACTION_TPM_KEY) != 0)
+    {
+      if (!make_tpm_key (report, link, config, &srk_name, error))
+        return FALSE;
+    }
+  else
+    {
+      report->key = identity_backend_ref (facts->tpm_key);
+      srk_name = g_strdup (facts->record->kind == IDENTITY_RECORD_TPM ? facts->record->srk_name : NULL);
+      if (srk_name == NULL && facts->inputs.tpm == IDENTITY_TPM_READY)
+        srk_name = read_anchor (link, TPM_HIERARCHY_OWNER);
+    }
+  set_tpm_record (report, link, config, facts, g_steal_pointer (&srk_name));
+  return TRUE;
+}
+
+static gboolean
+prepare_software_key (IdentityReport *report, const BaseConfig *config, const IdentityFacts *facts, GError **error)
+{
+  if ((facts->decision.actions & IDENTITY_ACTION_SOFTWARE_KEY) != 0)
+    {
+      g_autoptr (IdentitySoftkey) softkey = identity_softkey_generate (config->software_key_path, error);
+      if (softkey == NULL)
+        return FALSE;
+      report->key = identity_backend_new_software (softkey);
+    }
+  else
+    report->key = identity_backend_ref (facts->software_key);
+
+  g_autoptr (GBytes) reference = identity_public_reference (identity_backend_peek_spki (report->key));
+  if (facts->record->kind == IDENTITY_RECORD_MIGRATED)
+    report->record = identity_record_copy (facts->record);
+  else
+    {
+      report->record = identity_record_new (IDENTITY_RECORD_SOFTWARE);
+      report->record->key_reference = base_hex_encode_bytes (reference);
+    }
+  return TRUE;
+}
+
+static IdentityCert *
+load_stored_copy (const IdentityReport *report, const BaseConfig *config)
+{
+  g_autoptr (GBytes) pem = NULL;
+  g_autoptr (IdentityCert) cert = NULL;
+
+  if (!identity_store_load_certificate (config->state_path, &pem, NULL))
+    return NULL;
+  cert = identity_cert_parse (pem, NULL);
+  if (cert == NULL || !g_bytes_equal (identity_cert_peek_spki (cert), identity_backend_peek_spki (report->key)))
+    return NULL;
+  return g_steal_pointer (&cert);
+}
+
+static gboolean
+prepare_certificate (IdentityReport *report, TpmLink *link, const BaseConfig *config, const IdentityFacts *facts, GError **error)
+{
+  IdentityBackendSigner signer;
+
+  if ((facts->decision.actions & IDENTITY_ACTION_CERTIFICATE) == 0)
+    {
+      report->certificate = identity_cert_ref (facts->certificate);
+      report->pending |= IDENTITY_PENDING_STORED_COPY;
+      return TRUE;
+    }
+  report->pending |= IDENTITY_PENDING_CERTIFICATE | IDENTITY_PENDING_STORED_COPY;
+  report->certificate = load_stored_copy (report, config);
+  if (report->certificate != NULL)
+    {
+      if (strcmp (report->reason, "certificate-regenerated") == 0)
+        report->reason = "certificate-restored";
+      return TRUE;
+    }
+  identity_backend_signer_init (&signer, report->key, link);
+  report->certificate = identity_cert_self_sign (&signer.signer, *facts->serial != '\0' ? facts->serial : NULL,
+                                                 g_get_real_time () / G_USEC_PER_SEC, error);
+  return report->certificate != NULL;
+}
+
+static void
+prepare_identity (IdentityReport *report, TpmLink *link, const BaseConfig *config, const IdentityFacts *facts)
+{
+  g_autoptr (GError) error = NULL;
+  gboolean is_tpm = report->mode == IDENTITY_MODE_TPM;
+
+  if (is_tpm ? !prepare_tpm_key (report, link, config, facts, &error) : !prepare_software_key (report, config, facts, &error))
+    {
+      set_failed (report, "The identity key could not be made", error);
+      return;
+    }
+  if (!prepare_certificate (report, link, config, facts, &error))
+    {
+      set_failed (report, "The device certificate could not be made", error);
+      return;
+    }
+  report->pending |= IDENTITY_PENDING_RECORD;
+  if ((facts->decision.actions & IDENTITY_ACTION_ARCHIVE_SOFTWARE_KEY) != 0)
+    report->pending |= IDENTITY_PENDING_ARCHIVE;
+}
+
+/* In a fault the key is out of reach, but who the device was is still worth showing, where the certificate tells. */
+static void
+remember_identity (IdentityReport *report, const IdentityFacts *facts)
+{
+  if (report->mode != IDENTITY_MODE_FAULT || facts->certificate == NULL || facts->record->key_reference == NULL)
+    return;
+
+  GBytes *spki = identity_cert_peek_spki (facts->certificate);
+  g_autoptr (GBytes) reference = identity_public_reference (spki);
+  g_autofree char *hex = base_hex_encode_bytes (reference);
+  if (g_str_equal (hex, facts->record->key_reference))
+    report->key = identity_backend_new_unreachable (IDENTITY_ALGORITHM_ECC_P256, spki);
+}
+
+static char *
+read_boot_id (void)
+{
+  g_autofree char *text = NULL;
+
+  if (!g_file_get_contents (BOOT_ID_PATH, &text, NULL, NULL))
+    return g_strdup ("");
+  return g_strdup (g_strstrip (text));
+}
+
+static char *
+compose_marker (const IdentityReport *report)
+{
+  g_autoptr (GBytes) reference
+      = report->key != NULL ? identity_public_reference (identity_backend_peek_spki (report->key)) : NULL;
+  g_autofree char *hex = reference != NULL ? base_hex_encode_bytes (reference) : NULL;
+  g_autofree char *boot_id = read_boot_id ();
+  IdentityMarker marker = {
+    .mode = identity_mode_name (report->mode),
+    .state = report->mode == IDENTITY_MODE_FAULT ? "fault" : report->retry_decision ? "waiting" : "ready",
+    .reason = report->reason,
+    .key_reference = hex,
+    .certificate_sha256 = report->certificate != NULL ? identity_cert_peek_sha256 (report->certificate) : NULL,
+    .boot_id = boot_id,
+    .time = g_get_real_time () / G_USEC_PER_SEC,
+  };
+
+  return identity_marker_compose (&marker);
+}
+
+IdentityReport *
+identity_boot_execute (TpmLink *link, const BaseConfig *config, const IdentityFacts *facts)
+{
+  const IdentityDecision *decision = &facts->decision;
+  g_autoptr (IdentityReport) report = g_new0 (IdentityReport, 1);
+  TpmLinkStatus status;
+
+  g_atomic_ref_count_init (&report->refs);
+  report->row = decision->row;
+  report->mode = decision->mode;
+  report->marker_action = decision->marker;
+  report->reason = decision->reason;
+  report->hint = hint_for (decision->reason, facts->tpm_trouble);
+  report->serial = g_strdup (facts->serial);
+  report->serial_source = facts->serial_source;
+  report->problems = g_ptr_array_new_with_free_func (g_free);
+  for (guint i = 0; i < facts->problems->len; i++)
+    g_ptr_array_add (report->problems, g_strdup (facts->problems->pdata[i]));
+
+  if (report->mode == IDENTITY_MODE_TPM || report->mode == IDENTITY_MODE_SOFTWARE)
+    prepare_identity (report, link, config, facts);
+  else
+    remember_identity (report, facts);
+
+  report->pending |= IDENTITY_PENDING_MARKER | IDENTITY_PENDING_MODE_FILE;
+  report->retry_decision = report->mode != IDENTITY_MODE_TPM && may_go_away (report->reason);
+  report->marker = compose_marker (report);
+  tpm_link_get_status (link, &status);
+  report->boot_commands = status.commands;
+  return g_steal_pointer (&report);
+}
+
+typedef gboolean (*SettleStep) (const IdentityReport *report, const BaseConfig *config, GError **error);
+
+static gboolean
+settle_stored_copy (const IdentityReport *report, const BaseConfig *config, GError **error)
+{
+  return identity_store_save_certificate (config->state_path, identity_cert_peek_pem (report->certificate), error);
+}
+
+static gboolean
+settle_certificate (const IdentityReport *report, const BaseConfig *config, GError **error)
+{
+  const char *pem = identity_cert_peek_pem (report->certificate);
+
+  return base_file_replace (config->certificate_path, pem, strlen (pem), 0644, error);
+}
+
+static gboolean
+settle_record (const IdentityReport *report, const BaseConfig *config, GError **error)
+{
+  return identity_store_save (config->state_path, report->record, error);
+}
+
+static gboolean
+settle_archive (const IdentityReport *report, const BaseConfig *config, GError **error)
+{
+  return base_file_set_aside (config->software_key_path, "archived", error);
+}
+
+static gboolean
+settle_marker (const IdentityReport *report, const BaseConfig *config, GError **error)
+{
+  switch (report->marker_action)
+    {
+    case IDENTITY_MARKER_WRITE:
+      return identity_marker_put (config->marker_path, report->marker, error);
+    case IDENTITY_MARKER_REMOVE:
+      return base_file_remove (config->marker_path, error);
+    case IDENTITY_MARKER_KEEP:
+      return TRUE;
+    }
+  g_return_val_if_reached (FALSE);
+}
+
+static gboolean
+settle_mode_file (const IdentityReport *report, const BaseConfig *config, GError **error)
+{
+  g_autofree char *path = g_build_filename (config->runtime_path, "mode", NULL);
+
+  return identity_marker_put (path, report->marker, error);
+}
+
+/* In this order: a crash after any of them leaves a state that the next boot finds its way from. The certificate's copy
+ * comes first, so that the certificate that others may have seen already is not replaced by a fresh one. */
+static const struct
+{
+  guint flag;
+  const char *name;
+  SettleStep run;
+} steps[] = {
+  { IDENTITY_PENDING_STORED_COPY, "state", settle_stored_copy },
+  { IDENTITY_PENDING_CERTIFICATE, "certificate", settle_certificate },
+  { IDENTITY_PENDING_RECORD, "state", settle_record },
+  { IDENTITY_PENDING_ARCHIVE, "software key", settle_archive },
+  { IDENTITY_PENDING_MARKER, "marker", settle_marker },
+  { IDENTITY_PENDING_MODE_FILE, "mode file", settle_mode_file },
+};
+
+guint
+identity_boot_settle (const IdentityReport *report, const BaseConfig *config, guint pending, GPtrArray **ret_problems)
+{
+  g_autoptr (GPtrArray) problems = g_ptr_array_new_with_free_func (g_free);
+  guint left = 0;
+
+  pending |= IDENTITY_PENDING_MARKER | IDENTITY_PENDING_MODE_FILE;
+  for (gsize i = 0; i < G_N_ELEMENTS (steps); i++)
+    {
+      g_autoptr (GError) error = NULL;
+      if ((pending & steps[i].flag) == 0 || steps[i].run (report, config, &error))
+        continue;
+      left |= steps[i].flag;
+      g_ptr_array_add (problems, g_strdup_printf ("%s: %s", steps[i].name, error->message));
+    }
+  *ret_problems = g_steal_pointer (&problems);
+  return left;
+}

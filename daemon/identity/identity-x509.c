@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "identity-x509.h"
+
+#include "base-error.h"
+
+#include <openssl/asn1.h>
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/objects.h>
+
+#define POINT_MAX 48 /* bytes in a coordinate on P-384 */
+
+gboolean
+identity_x509_fail (GError **error, const char *what)
+{
+  const char *reason = ERR_reason_error_string (ERR_peek_last_error ());
+
+  g_set_error (error, TPMID_ERROR, TPMID_ERROR_FAILED, "cannot %s: %s", what, reason != NULL ? reason : "OpenSSL gives no reason");
+  ERR_clear_error ();
+  return FALSE;
+}
+
+static void
+free_der (gpointer der)
+{
+  OPENSSL_free (der);
+}
+
+GBytes *
+identity_x509_take_der (guint8 *der, int size, const char *what, GError **error)
+{
+  if (der == NULL || size <= 0)
+    {
+      identity_x509_fail (error, what);
+      return NULL;
+    }
+  return g_bytes_new_with_free_func (der, (gsize) size, free_der, der);
+}
+
+EVP_PKEY *
+identity_x509_key_from_spki (GBytes *spki)
+{
+  gsize size;
+  const guint8 *at = g_bytes_get_data (spki, &size);
+  const guint8 *end = at + size;
+  g_autoptr (EVP_PKEY) key = size <= G_MAXINT ? d2i_PUBKEY (NULL, &at, (long) size) : NULL;
+
+  ERR_clear_error ();
+  return key != NULL && at == end ? g_steal_pointer (&key) : NULL;
+}
+
+gboolean
+identity_x509_algorithm_of_key (const EVP_PKEY *key, IdentityAlgorithm *ret_algorithm)
+{
+  char curve[32];
+  gboolean known;
+
+  known = EVP_PKEY_is_a (key, "EC")
+          && EVP_PKEY_get_utf8_string_param (key, OSSL_PKEY_PARAM_GROUP_NAME, curve, sizeof curve, NULL) == 1;
+  ERR_clear_error ();
+  if (known && g_str_equal (curve, SN_X9_62_prime256v1))
+    *ret_algorithm = IDENTITY_ALGORITHM_ECC_P256;
+  else if (known && g_str_equal (curve, SN_secp384r1))
+    *ret_algorithm = IDENTITY_ALGORITHM_ECC_P384;
+  else
+    return FALSE;
+  return TRUE;
+}
+
+static gboolean
+get_coordinate (const EVP_PKEY *key, const char *name, guint8 *coordinate, gsize size)
+{
+  BIGNUM *number = NULL;
+  gboolean found = EVP_PKEY_get_bn_param (key, name, &number) == 1 && BN_bn2binpad (number, coordinate, (int) size) == (int) size;
+
+  BN_free (number);
+  return found;
+}
+
+GBytes *
+identity_x509_spki_from_key (const EVP_PKEY *key, IdentityAlgorithm algorithm, GError **error)
+{
+  gsize size = algorithm == IDENTITY_ALGORITHM_ECC_P384 ? 48 : 32;
+  guint8 x[POINT_MAX];
+  guint8 y[POINT_MAX];
+
+  if (!get_coordinate (key, OSSL_PKEY_PARAM_EC_PUB_X, x, size) || !get_coordinate (key, OSSL_PKEY_PARAM_EC_PUB_Y, y, size))
+    {
+      identity_x509_fail (error, "get the public point of a key");
+      return NULL;
+    }
+  return identity_public_from_point (algorithm, x, y, size, error);
+}
+
+const EVP_MD *
+identity_x509_md (IdentityHash hash)
+{
+  switch (hash)
+    {
+    case IDENTITY_HASH_SHA256:
+      return EVP_sha256 ();
+    case IDENTITY_HASH_SHA384:
+      return EVP_sha384 ();
+    case IDENTITY_HASH_SHA512:
+      return EVP_sha512 ();
+    }
+  g_assert_not_reached ();
+}
+
+/* ecdsa-with-SHA256 and its sisters stand without parameters (RFC 5758, 3.2). */
+static GBytes *
+algorithm_identifier (IdentityHash hash, GError **error)
+{
+  X509_ALGOR *algorithm = X509_ALGOR_new ();
+  guint8 *der = NULL;
+  int size = 0;
+  int nid;
+
+  if (algorithm != NULL && OBJ_find_sigid_by_algs (&nid, EVP_MD_get_type (identity_x509_md (hash)), NID_X9_62_id_ecPublicKey) == 1
+      && X509_ALGOR_set0 (algorithm, OBJ_nid2obj (nid), V_ASN1_UNDEF, NULL) == 1)
+    size = i2d_X509_ALGOR (algorithm, &der);
+  X509_ALGOR_free (algorithm);
+  return identity_x509_take_der (der, size, "encode a signature's algorithm", error);
+}
+
+static void
+append_header (GByteArray *der, gboolean constructed, gsize length, int tag)
+{
+  guint8 header[16];
+  guint8 *end = header;
+
+  ASN1_put_object (&end, constructed, (int) length, tag, V_ASN1_UNIVERSAL);
+  g_byte_array_append (der, header, (guint) (end - header));
+}
+
+static void
+append_bytes (GByteArray *der, GBytes *bytes)
+{
+  g_byte_array_append (der, g_bytes_get_data (bytes, NULL), (guint) g_bytes_get_size (bytes));
+}
+
+GBytes *
+identity_x509_sign (const IdentitySigner *signer, IdentityHash hash, const guint8 *tbs, gsize size, GError **error)
+{
+  static const guint8 no_unused_bits = 0; /* the first byte in the content of a BIT STRING (X.690, 8.6.2.2) */
+  g_autoptr (GBytes) digest = identity_hash_digest (hash, tbs, size);
+  g_autoptr (GBytes) algorithm = algorithm_identifier (hash, error);
+  g_autoptr (GBytes) signature = algorithm != NULL ? signer->sign (signer->data, hash, digest, error) : NULL;
+  g_autoptr (GByteArray) content = g_byte_array_new ();
+  g_autoptr (GByteArray) der = g_byte_array_new ();
+
+  if (signature == NULL)
+    return NULL;
+  g_byte_array_append (content, tbs, (guint) size);
+  append_bytes (content, algorithm);
+  append_header (content, FALSE, 1 + g_bytes_get_size (signature), V_ASN1_BIT_STRING);
+  g_byte_array_append (content, &no_unused_bits, 1);
+  append_bytes (content, signature);
+
+  append_header (der, TRUE, content->len, V_ASN1_SEQUENCE);
+  g_byte_array_append (der, content->data, content->len);
+  return g_byte_array_free_to_bytes (g_steal_pointer (&der));
+}
+
+int
+identity_x509_no_password (char *buffer, int size, int for_writing, void *asked)
+{
+  if (asked != NULL)
+    *(gboolean *) asked = TRUE;
+  return -1;
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "tpm-nv.h"
+
+#include "base-error.h"
+#include "tpm-auto.h"
+#include "tpm-hierarchy-private.h"
+#include "tpm-template.h"
+
+#include <string.h>
+
+/* The owner's range. TCG Registry of Reserved TPM 2.0 Handles and Localities, 2.2.2. */
+#define OWNER_FIRST 0x01800000u
+#define OWNER_LAST 0x01bfffffu
+#define WRITE_ONCE_MAX 64
+
+#define DOING_SIZE 64
+
+static void
+describe (char doing[DOING_SIZE], const char *verb, guint32 index)
+{
+  (void) g_snprintf (doing, DOING_SIZE, "%s NV index 0x%08x", verb, index);
+}
+
+/* Two commands: what ESYS wants to know of the index, and what we do. */
+static gboolean
+open_index (TpmLink *link, guint32 index, TpmReference *reference, TPMS_NV_PUBLIC *ret_public, GError **error)
+{
+  g_autoptr (TPM2B_NV_PUBLIC) public = NULL;
+  char doing[DOING_SIZE];
+
+  describe (doing, "look at", index);
+  TSS2_RC rc = Esys_TR_FromTPMPublic (tpm_link_esys (link), index, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &reference->tr);
+  if (rc == TSS2_RC_SUCCESS)
+    rc = Esys_NV_ReadPublic (tpm_link_esys (link), reference->tr, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &public, NULL);
+  if (rc != TSS2_RC_SUCCESS)
+    return tpm_link_fail (link, rc, error, doing);
+  *ret_public = public->nvPublic;
+  return TRUE;
+}
+
+/* An index with an authValue of somebody else must not cost a try of the dictionary-attack counter. */
+static gboolean
+reads_by_itself (const TPMS_NV_PUBLIC *public)
+{
+  return (public->attributes & TPMA_NV_AUTHREAD) != 0 && (public->attributes & TPMA_NV_NO_DA) != 0;
+}
+
+gboolean
+tpm_nv_describe (TpmLink *link, guint32 index, TpmNvInfo *ret_info, GError **error)
+{
+  g_auto (TpmReference) reference = { link, ESYS_TR_NONE };
+  TPMS_NV_PUBLIC public;
+
+  if (!open_index (link, index, &reference, &public, error))
+    return FALSE;
+  *ret_info = (TpmNvInfo){
+    .size = public.dataSize,
+    .attributes = public.attributes,
+    .written = (public.attributes & TPMA_NV_WRITTEN) != 0,
+    .write_once = tpm_template_is_write_once (&public),
+    .readable = reads_by_itself (&public) || (public.attributes & TPMA_NV_OWNERREAD) != 0,
+  };
+  return TRUE;
+}
+
+static gboolean
+choose_reader (TpmLink *link, const TPMS_NV_PUBLIC *public, ESYS_TR index, ESYS_TR *ret_reader, GError **error)
+{
+  if (reads_by_itself (public))
+    {
+      *ret_reader = index;
+      return TRUE;
+    }
+  if ((public->attributes & TPMA_NV_OWNERREAD) != 0)
+    {
+      *ret_reader = ESYS_TR_RH_OWNER;
+      return tpm_hierarchy_check (link, TPM_HIERARCHY_OWNER, error);
+    }
+  g_set_error (error, TPMID_ERROR, TPMID_ERROR_AUTH_FAILED,
+               "NV index 0x%08x cannot be read without a password; define it with ownerread, or with authread and no_da",
+               public->nvIndex);
+  return FALSE;
+}
+
+static gboolean
+read_pieces (TpmLink *link, const TPMS_NV_PUBLIC *public, ESYS_TR index, ESYS_TR reader, GByteArray *bytes, GError **error)
+{
+  guint piece = tpm_link_facts (link)->nv_buffer_max;
+  char doing[DOING_SIZE];
+
+  describe (doing, "read", public->nvIndex);
+  while (bytes->len < public->dataSize)
+    {
+      g_autoptr (TPM2B_MAX_NV_BUFFER) data = NULL;
+      UINT16 wanted = (UINT16) MIN (piece, public->dataSize - bytes->len);
+      TSS2_RC rc = Esys_NV_Read (tpm_link_esys (link), reader, index, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, wanted,
+                                 (UINT16) bytes->len, &data);
+      if (rc != TSS2_RC_SUCCESS && reader == ESYS_TR_RH_OWNER)
+        return tpm_hierarchy_fail (link, TPM_HIERARCHY_OWNER, rc, error, doing);
+      if (rc == TSS2_RC_SUCCESS && data->size != wanted)
+        rc = TSS2_ESYS_RC_MALFORMED_RESPONSE;
+      if (rc != TSS2_RC_SUCCESS)
+        return tpm_link_fail (link, rc, error, doing);
+      g_byte_array_append (bytes, data->buffer, data->size);
+    }
+  return TRUE;
+}
+
+gboolean
+tpm_nv_read (TpmLink *link, guint32 index, GBytes **ret_bytes, GError **error)
+{
+  g_auto (TpmReference) reference = { link, ESYS_TR_NONE };
+  g_autoptr (GByteArray) bytes = g_byte_array_new ();
+  TPMS_NV_PUBLIC public;
+  ESYS_TR reader;
+
+  if (!open_index (link, index, &reference, &public, error))
+    return FALSE;
+  if ((public.attributes & TPMA_NV_WRITTEN) == 0)
+    {
+      g_set_error (error, TPMID_ERROR, TPMID_ERROR_NOT_FOUND, "NV index 0x%08x has not been written", index);
+      return FALSE;
+    }
+  if (!choose_reader (link, &public, reference.tr, &reader, error)
+      || !read_pieces (link, &public, reference.tr, reader, bytes, error))
+    return FALSE;
+  *ret_bytes = g_byte_array_free_to_bytes (g_steal_pointer (&bytes));
+  return TRUE;
+}
+
+gboolean
+tpm_nv_define_write_once (TpmLink *link, guint32 index, guint16 size, GError **error)
+{
+  g_auto (TpmReference) reference = { link, ESYS_TR_NONE };
+  TPM2B_AUTH no_auth = { 0 };
+  TPM2B_NV_PUBLIC template;
+  char doing[DOING_SIZE];
+
+  if (index < OWNER_FIRST || index > OWNER_LAST || size == 0 || size > WRITE_ONCE_MAX)
+    {
+      g_set_error (error, TPMID_ERROR, TPMID_ERROR_INVALID_ARGUMENT,
+                   "NV index 0x%08x with %u bytes: the index must be in 0x%08x to 0x%08x, the size 1 to %u", index, size,
+                   OWNER_FIRST, OWNER_LAST, WRITE_ONCE_MAX);
+      return FALSE;
+    }
+  if (!tpm_hierarchy_check (link, TPM_HIERARCHY_OWNER, error))
+    return FALSE;
+
+  describe (doing, "define", index);
+  tpm_template_write_once (index, size, &template);
+  TSS2_RC rc = Esys_NV_DefineSpace (tpm_link_esys (link), ESYS_TR_RH_OWNER, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
+                                    &no_auth, &template, &reference.tr);
+  return rc == TSS2_RC_SUCCESS || tpm_hierarchy_fail (link, TPM_HIERARCHY_OWNER, rc, error, doing);
+}
+
+static gboolean
+check_writable (const TPMS_NV_PUBLIC *public, gsize size, GError **error)
+{
+  if (!tpm_template_has_write_once_policy (public))
+    {
+      g_set_error (error, TPMID_ERROR, TPMID_ERROR_POLICY_NOT_MET,
+                   "NV index 0x%08x was not defined to be written once; write it with tpm2_nvwrite, or configure another",
+                   public->nvIndex);
+      return FALSE;
+    }
+  if ((public->attributes & TPMA_NV_WRITTEN) != 0)
+    {
+      g_set_error (error, TPMID_ERROR, TPMID_ERROR_POLICY_NOT_MET,
+                   "NV index 0x%08x is written already, and can be written only once", public->nvIndex);
+      return FALSE;
+    }
+  if (size != public->dataSize)
+    {
+      g_set_error (error, TPMID_ERROR, TPMID_ERROR_INVALID_ARGUMENT,
+                   "NV index 0x%08x takes exactly %u bytes, not %" G_GSIZE_FORMAT, public->nvIndex, public->dataSize, size);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+static TSS2_RC
+start_policy (ESYS_CONTEXT *esys, ESYS_TR *ret_session)
+{
+  static const TPMT_SYM_DEF no_encryption = { .algorithm = TPM2_ALG_NULL };
+  TSS2_RC rc = Esys_StartAuthSession (esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, NULL,
+                                      TPM2_SE_POLICY, &no_encryption, TPM2_ALG_SHA256, ret_session);
+
+  if (rc == TSS2_RC_SUCCESS)
+    rc = Esys_PolicyCommandCode (esys, *ret_session, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, TPM2_CC_NV_Write);
+  if (rc == TSS2_RC_SUCCESS)
+    rc = Esys_PolicyNvWritten (esys, *ret_session, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, TPM2_NO);
+  return rc;
+}
+
+static gboolean
+write_whole (TpmLink *link, const TPMS_NV_PUBLIC *public, ESYS_TR index, GBytes *bytes, GError **error)
+{
+  g_auto (TpmSession) session = { link, ESYS_TR_NONE };
+  ESYS_CONTEXT *esys = tpm_link_esys (link);
+  TPM2B_MAX_NV_BUFFER data = { .size = (UINT16) g_bytes_get_size (bytes) };
+  char doing[DOING_SIZE];
+
+  describe (doing, "write", public->nvIndex);
+  memcpy (data.buffer, g_bytes_get_data (bytes, NULL), data.size);
+  TSS2_RC rc = start_policy (esys, &session.tr);
+  if (rc == TSS2_RC_SUCCESS)
+    rc = Esys_NV_Write (esys, index, index, session.tr, ESYS_TR_NONE, ESYS_TR_NONE, &data, 0);
+  return rc == TSS2_RC_SUCCESS || tpm_link_fail (link, rc, error, doing);
+}
+
+gboolean
+tpm_nv_write_once (TpmLink *link, guint32 index, GBytes *bytes, GError **error)
+{
+  g_auto (TpmReference) reference = { link, ESYS_TR_NONE };
+  g_autoptr (GBytes) found = NULL;
+  TPMS_NV_PUBLIC public;
+
+  if (!open_index (link, index, &reference, &public, error) || !check_writable (&public, g_bytes_get_size (bytes), error))
+    return FALSE;
+  if (public.dataSize > tpm_link_facts (link)->nv_buffer_max)
+    {
+      g_set_error (error, TPMID_ERROR, TPMID_ERROR_INVALID_ARGUMENT,
+                   "NV index 0x%08x is larger than this TPM writes in one command", index);
+      return FALSE;
+    }
+  if (!write_whole (link, &public, reference.tr, bytes, error))
+    return FALSE;
+
+  /* Writing changed the index's Name, and with it what ESYS must know of it: look afresh. */
+  if (!tpm_nv_read (link, index, &found, error))
+    return FALSE;
+  if (!g_bytes_equal (found, bytes))
+    {
+      g_set_error (error, TPMID_ERROR, TPMID_ERROR_UNTRUSTED_RESPONSE, "NV index 0x%08x reads differently from what was written",
+                   index);
+      return FALSE;
+    }
+  return TRUE;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "tpm-key.h"
+
+#include <tss2/tss2_tpm2_types.h>
+
+G_BEGIN_DECLS
+
+/* Public areas that tpmidd makes and recognises. Pure. */
+
+/**
+ * TPM_TEMPLATE_TAG:
+ *
+ * Our keys carry the SHA-256 of this text (without NUL) as authPolicy. No sequence of policy commands arrives at such a
+ * digest, so the policy can never be satisfied, and it need not be: userWithAuth is set, so the (empty) password does.
+ * What it is for: it marks a key as made by tpmidd, protected by the TPM like the rest of the public area, so that a key is
+ * recognised in the TPM when every record on disk is lost, and no key of others is ever taken for ours. Part of the
+ * format on the device: it never changes; another kind of key gets another text.
+ */
+#define TPM_TEMPLATE_TAG "org.tpmid1 key device 1"
+
+/**
+ * tpm_template_storage_root:
+ *
+ * The owner's ECC P-256 storage root key: AES-128-CFB, restricted decrypt, userWithAuth, noDA, unique of 32 and 32 zero
+ * bytes. TCG TPM v2.0 Provisioning Guidance 1.0, 7.5.1, on the base of EK template L-2.
+ */
+void tpm_template_storage_root (TPM2B_PUBLIC *ret_template);
+
+/**
+ * tpm_template_endorsement:
+ *
+ * EK template L-2 (ECC P-256). TCG EK Credential Profile 2.3, B.3.4.
+ */
+void tpm_template_endorsement (TPM2B_PUBLIC *ret_template);
+
+/**
+ * tpm_template_device_key:
+ *
+ * A signing key without scheme: fixedTPM, fixedParent, sensitiveDataOrigin, userWithAuth, noDA, sign; the tag as authPolicy.
+ */
+void tpm_template_device_key (TpmKeyAlgorithm algorithm, TPM2B_PUBLIC *ret_template);
+
+/**
+ * tpm_template_pad:
+ * @size: bytes wanted, at most %TPM_COORDINATE_MAX
+ *
+ * A TPM may leave out leading zeros of a number; the rooms above want it whole.
+ *
+ * Returns: %FALSE when @from is empty or longer than @size
+ */
+gboolean tpm_template_pad (const TPM2B_ECC_PARAMETER *from, gsize size, guint8 to[TPM_COORDINATE_MAX]);
+
+/**
+ * tpm_template_recognise:
+ * @public: a public area out of the TPM
+ * @name: its Name
+ * @ret_public: (out caller-allocates): the same for the rooms above
+ *
+ * Returns: %FALSE when it is no EC key on one of our curves with whole coordinates; whether it is ours stands in
+ * @ret_public
+ */
+gboolean tpm_template_recognise (const TPM2B_PUBLIC *public, const TPM2B_NAME *name, TpmPublic *ret_public);
+
+/**
+ * tpm_template_write_once:
+ * @index: NV index
+ * @size: bytes
+ *
+ * An ordinary index that can be written once; see tpm_nv_define_write_once().
+ */
+void tpm_template_write_once (guint32 index, guint16 size, TPM2B_NV_PUBLIC *ret_template);
+
+/**
+ * tpm_template_has_write_once_policy:
+ *
+ * Returns: whether @public can be written by the policy of tpm_template_write_once(), so once
+ */
+gboolean tpm_template_has_write_once_policy (const TPMS_NV_PUBLIC *public);
+
+/**
+ * tpm_template_is_write_once:
+ *
+ * Returns: whether that policy is the only way to write @public
+ */
+gboolean tpm_template_is_write_once (const TPMS_NV_PUBLIC *public);
+
+G_END_DECLS

@@ -1,0 +1,458 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Whole boots of one device through scripts/dev: every row of the decision table that needs no reset, the marker, the
+certificate, the serial number, and what happens when the disk does not play along."""
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+import tap  # noqa: E402
+from tap import expect, expect_equal  # noqa: E402
+
+LIMIT = 120
+FOREIGN_KEY = ["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout"]
+
+
+def boot(folder, *options, script="true", check=True):
+    """One boot of the device in folder; returns the process, whose stdout is script's."""
+    result = subprocess.run([ROOT / "scripts" / "dev", "--state", folder, *options, "--", "sh", "-ec", script],
+                            capture_output=True, text=True, timeout=LIMIT, stdin=subprocess.DEVNULL)
+    if check:
+        expect_equal(result.returncode, 0, f"scripts/dev: {result.stderr}")
+    return result
+
+
+def status(folder, *options, script="true"):
+    """One boot; runs script (its output goes to stderr), then returns tpmidctl status --json."""
+    return json.loads(boot(folder, *options, script=f"{{ {script}; }} >&2; tpmidctl status --json").stdout)
+
+
+def marker(folder):
+    path = pathlib.Path(folder, "persist/config/tpm_in_use")
+    if not path.exists():
+        return None
+    return dict(line.split("=", 1) for line in path.read_text().splitlines())
+
+
+def certificate(folder):
+    return pathlib.Path(folder, "config/device.cert.pem")
+
+
+def reference_of(certificate_path):
+    spki = subprocess.run(["openssl", "x509", "-in", certificate_path, "-noout", "-pubkey"], check=True, capture_output=True).stdout
+    der = subprocess.run(["openssl", "pkey", "-pubin", "-outform", "DER"], check=True, input=spki, capture_output=True).stdout
+    return subprocess.run(["sha256sum"], check=True, input=der, capture_output=True).stdout.decode().split()[0]
+
+
+def expect_ends_in(found, row, mode, reason):
+    expect_equal((found["row"], found["mode"], found["reason"]), (row, mode, reason), json.dumps(found, indent=1))
+
+
+def make_software_pair(folder, key=True):
+    """What older software left behind: key and self-signed certificate."""
+    config = pathlib.Path(folder, "config")
+    config.mkdir(parents=True, exist_ok=True)
+    key_path = config / "device.key.pem" if key else pathlib.Path(folder, "foreign.key.pem")
+    key_path.write_bytes(subprocess.run(FOREIGN_KEY, check=True, capture_output=True).stdout)
+    subprocess.run(["openssl", "req", "-x509", "-new", "-key", key_path, "-subj", "/CN=older", "-days", "3650", "-out",
+                    certificate(folder)], check=True, capture_output=True)
+    for path in (key_path, certificate(folder)):
+        shutil.chown(path, "tpmidd") if os.geteuid() == 0 else None
+        path.chmod(0o644)
+
+
+# the table
+
+def test_first_boot_makes_key_certificate_and_marker(folder):
+    found = status(folder)
+    expect_ends_in(found, 16, "tpm", "first-boot")
+    expect_equal(found["state"], "ready")
+    expect_equal(found["tpm"]["state"], "ready")
+    expect_equal(reference_of(certificate(folder)), found["key"]["reference"])
+    line = marker(folder)
+    expect_equal((line["MODE"], line["KEY"]), ("tpm", found["key"]["reference"]))
+    expect_equal(oct(pathlib.Path(folder, "persist/tpmidd").stat().st_mode & 0o777), oct(0o700))
+
+
+def test_second_boot_finds_the_same_identity(folder):
+    first, second = status(folder), status(folder)
+    expect_ends_in(second, 11, "tpm", "found")
+    expect_equal(second["key"], first["key"])
+
+
+def test_deleted_marker_is_restored_at_the_next_boot(folder):
+    first = status(folder)
+    pathlib.Path(folder, "persist/config/tpm_in_use").unlink()
+    second = status(folder)
+    expect_equal(marker(folder)["KEY"], first["key"]["reference"])
+    expect_equal(second["key"], first["key"])
+
+
+def test_overwritten_marker_is_restored_while_running(folder):
+    path = f"{folder}/persist/config/tpm_in_use"
+    boot(folder, script=f"cp {path} {folder}/before; echo MODE=software > {path}; for i in $(seq 100); do cmp -s {path} {folder}/before && "
+                        f"exit 0; sleep 0.1; done; exit 1")
+
+
+def test_mode_file_says_what_the_marker_says(folder):
+    out = boot(folder, script='cat "$TPMID_DEV_RUN/run/mode"').stdout
+    expect_equal(dict(line.split("=", 1) for line in out.splitlines()), marker(folder))
+
+
+def test_deleted_certificate_is_restored_from_its_copy(folder):
+    first = status(folder)
+    before = certificate(folder).read_bytes()
+    certificate(folder).unlink()
+    expect_ends_in(status(folder), 12, "tpm", "certificate-restored")
+    expect_equal(certificate(folder).read_bytes(), before)
+    expect_equal(reference_of(certificate(folder)), first["key"]["reference"])
+
+
+def test_deleted_certificate_and_copy_are_regenerated_from_the_same_key(folder):
+    first = status(folder)
+    certificate(folder).unlink()
+    pathlib.Path(folder, "persist/tpmidd/device.cert.pem").unlink()
+    expect_ends_in(status(folder), 12, "tpm", "certificate-regenerated")
+    expect_equal(reference_of(certificate(folder)), first["key"]["reference"])
+
+
+def test_empty_certificate_counts_as_none_and_is_moved_aside(folder):
+    first = status(folder)
+    certificate(folder).write_bytes(b"")
+    second = status(folder)
+    expect_equal((second["row"], second["key"]), (12, first["key"]))
+    expect(certificate(folder).with_name("device.cert.pem.corrupt").exists(), "the empty file is not kept")
+
+
+def test_garbled_certificate_counts_as_none_and_is_moved_aside(folder):
+    status(folder)
+    certificate(folder).write_bytes(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+    expect_equal(status(folder)["row"], 12)
+    expect(certificate(folder).with_name("device.cert.pem.corrupt").exists(), "the garbled file is not kept")
+
+
+def test_erased_persist_is_recovered_from_the_tpm(folder):
+    first = status(folder)
+    shutil.rmtree(f"{folder}/persist")
+    second = status(folder)
+    expect_ends_in(second, 11, "tpm", "recovered")
+    expect_equal(second["key"], first["key"])
+    expect_equal(marker(folder)["MODE"], "tpm")
+
+
+def test_erased_persist_and_certificate_are_recovered_from_the_tpm(folder):
+    first = status(folder)
+    shutil.rmtree(f"{folder}/persist")
+    certificate(folder).unlink()
+    second = status(folder)
+    expect_ends_in(second, 12, "tpm", "recovered")
+    expect_equal(second["key"], first["key"])
+
+
+def test_without_a_tpm_a_software_identity_is_made_once(folder):
+    first = status(folder, "--no-tpm")
+    expect_ends_in(first, 6, "software", "no-tpm")
+    expect_equal(first["tpm"]["state"], "no-device")
+    expect_equal(oct(pathlib.Path(folder, "config/device.key.pem").stat().st_mode & 0o777), oct(0o600))
+    expect_equal(marker(folder), None)
+    second = status(folder, "--no-tpm")
+    expect_ends_in(second, 5, "software", "software-identity")
+    expect_equal(second["key"], first["key"])
+
+
+def test_existing_software_key_gets_a_certificate_and_is_kept(folder):
+    make_software_pair(folder)
+    reference = reference_of(certificate(folder))
+    certificate(folder).unlink()
+    found = status(folder, "--no-tpm")
+    expect_ends_in(found, 6, "software", "no-tpm")
+    expect_equal(found["key"]["reference"], reference)
+
+
+def test_software_identity_survives_a_tpm_that_turns_up(folder):
+    first = status(folder, "--no-tpm")
+    script = "tpm2_getcap handles-persistent | grep -q . && exit 9 || true"
+    second = status(folder, script=script)
+    expect_ends_in(second, 7, "software", "software-identity")
+    expect_equal(second["key"], first["key"])
+
+
+def test_software_device_whose_certificate_was_deleted_moves_into_the_tpm(folder):
+    first = status(folder, "--no-tpm")
+    certificate(folder).unlink()
+    second = status(folder)
+    expect_ends_in(second, 16, "tpm", "first-boot")
+    expect(second["key"]["reference"] != first["key"]["reference"], "the software key went on")
+    expect(pathlib.Path(folder, "config/device.key.pem.archived").exists(), "the software key is not archived")
+
+
+def test_missing_tpm_is_a_fault_and_creates_nothing(folder):
+    first = status(folder)
+    before = marker(folder)
+    second = status(folder, "--no-tpm")
+    expect_ends_in(second, 3, "fault", "tpm-missing")
+    expect_equal(second["key"]["reference"], first["key"]["reference"])
+    expect_equal(marker(folder), before)
+    expect(not pathlib.Path(folder, "config/device.key.pem").exists(), "a software key was made")
+
+
+def test_missing_tpm_is_a_fault_even_when_the_records_are_gone(folder):
+    status(folder)
+    shutil.rmtree(f"{folder}/persist")
+    expect_ends_in(status(folder, "--no-tpm"), 3, "fault", "tpm-missing")
+
+
+def test_required_tpm_that_is_missing_is_waited_for(folder):
+    found = status(folder, "--no-tpm", "--set", "Tpm=required")
+    expect_ends_in(found, 4, "unprovisioned", "waiting-for-tpm")
+    expect_equal(found["state"], "waiting")
+    expect_equal(sorted(p.name for p in pathlib.Path(folder, "config").iterdir()), [])
+
+
+def test_switched_off_tpm_is_never_opened(folder):
+    found = status(folder, "--set", "Tpm=off")
+    expect_ends_in(found, 6, "software", "no-tpm")
+    expect_equal((found["tpm"]["state"], found["tpm"]["commands"]), ("off", 0))
+
+
+def test_software_key_dropped_into_config_is_refused(folder):
+    status(folder)
+    make_software_pair(folder)
+    before = certificate(folder).read_bytes()
+    expect_ends_in(status(folder), 8, "fault", "downgrade-refused")
+    expect_equal(certificate(folder).read_bytes(), before)
+
+
+def test_another_tpm_is_a_fault_and_stays_untouched(folder):
+    status(folder)
+    shutil.rmtree(f"{folder}/swtpm")
+    before = certificate(folder).read_bytes()
+    script = "tpm2_getcap handles-persistent | grep -q . && exit 9 || true"
+    expect_ends_in(status(folder, script=script), 9, "fault", "tpm-changed")
+    expect_equal(certificate(folder).read_bytes(), before)
+
+
+def test_cleared_tpm_is_a_fault(folder):
+    boot(folder, script="tpm2_clear")
+    expect_ends_in(status(folder), 9, "fault", "tpm-changed")
+
+
+def test_foreign_owner_password_leaves_a_healthy_identity_working(folder):
+    first = status(folder, script="tpm2_changeauth -c owner secret")
+    second = status(folder, script=f"head -c 32 /dev/urandom > {folder}/d && tpmidctl sign --key device --digest {folder}/d --out {folder}/s")
+    expect_equal((second["row"], second["mode"], second["tpm"]["state"]), (10, "tpm", "hierarchy-auth-required"))
+    expect_equal(second["key"], first["key"])
+
+
+def test_foreign_owner_password_before_first_boot_is_named(folder):
+    boot(folder, "--set", "Tpm=off", script='tpm2_changeauth -c owner secret')
+    shutil.rmtree(f"{folder}/persist")
+    shutil.rmtree(f"{folder}/config")
+    found = status(folder)
+    expect_ends_in(found, 10, "unprovisioned", "tpm-unusable")
+    expect("owner password" in found["hint"], found["hint"])
+    expect_equal(found["tpm"]["lockout"]["counter"], 0)
+
+
+def test_foreign_certificate_is_a_fault_and_is_kept(folder):
+    status(folder)
+    make_software_pair(folder, key=False)
+    before = certificate(folder).read_bytes()
+    expect_ends_in(status(folder), 13, "fault", "certificate-mismatch")
+    expect_equal(certificate(folder).read_bytes(), before)
+
+
+def test_key_and_certificate_gone_from_the_same_tpm_make_a_new_identity(folder):
+    first = status(folder)
+    boot(folder, script="tpm2_evictcontrol -c 0x81005401")
+    certificate(folder).unlink()
+    second = status(folder)
+    expect_ends_in(second, 14, "tpm", "key-regenerated")
+    expect(second["key"]["reference"] != first["key"]["reference"], "the old key came back")
+
+
+def test_key_gone_and_certificate_still_there_is_a_fault(folder):
+    boot(folder, script="tpm2_evictcontrol -c 0x81005401")
+    before = certificate(folder).read_bytes()
+    expect_ends_in(status(folder), 15, "fault", "key-missing")
+    expect_equal(certificate(folder).read_bytes(), before)
+
+
+def test_certificate_of_nobody_without_records_is_a_fault(folder):
+    make_software_pair(folder, key=False)
+    expect_ends_in(status(folder), 17, "fault", "certificate-mismatch")
+
+
+def test_foreign_object_at_the_handle_is_neither_adopted_nor_evicted(folder):
+    pathlib.Path(folder, "config").mkdir()
+    boot(folder, "--set", "Tpm=off", script="cd $TPMID_DEV_RUN && tpm2_createprimary -Q -C o -c p.ctx && tpm2_evictcontrol -Q -C o -c p.ctx 0x81005401")
+    shutil.rmtree(f"{folder}/persist")
+    shutil.rmtree(f"{folder}/config")
+    found = status(folder, script="tpm2_readpublic -c 0x81005401")
+    expect_ends_in(found, 16, "unprovisioned", "provisioning-failed")
+    expect("0x81005401" in found["hint"], found["hint"])
+
+
+def test_reset_request_is_kept_and_named(folder):
+    first = status(folder)
+    request = pathlib.Path(folder, "persist/tpmidd/reset-request")
+    request.touch(mode=0o600)
+    second = status(folder)
+    expect_equal(second["key"], first["key"])
+    expect(any(p.startswith("reset:") for p in second["problems"]), str(second["problems"]))
+    expect(request.exists(), "the request is gone")
+
+
+# the disk
+
+def in_small_world(folder, prepare, *options):
+    """A boot in a mount namespace of its own, after prepare (shell) has changed the mounts."""
+    script = f"{prepare}; exec {ROOT}/scripts/dev --state {folder} {' '.join(options)} -- tpmidctl status --json"
+    result = subprocess.run(["unshare", "--mount", "--propagation", "private", "sh", "-ec", script], capture_output=True, text=True,
+                            timeout=LIMIT, stdin=subprocess.DEVNULL)
+    if "unshare failed" in result.stderr:
+        raise tap.Skip("machine lacks: mount namespaces")
+    expect_equal(result.returncode, 0, result.stderr)
+    return json.loads(result.stdout)
+
+
+def test_read_only_marker_folder_leaves_the_mode_right_and_is_named(folder):
+    first = status(folder)
+    marker_folder = f"{folder}/persist/config"
+    found = in_small_world(folder, f"rm {marker_folder}/tpm_in_use; mount --bind {marker_folder} {marker_folder}; "
+                                   f"mount -o remount,ro,bind {marker_folder}")
+    expect_ends_in(found, 11, "tpm", "found")
+    expect_equal((found["state"], found["key"]), ("degraded", first["key"]))
+    expect(any(p.startswith("marker:") and "tpm_in_use" in p for p in found["problems"]), str(found["problems"]))
+
+
+def test_full_file_system_leaves_the_mode_right_and_is_named(folder):
+    status(folder)
+    marker_folder = f"{folder}/persist/config"
+    found = in_small_world(folder, f"mount -t tmpfs -o size=4k,mode=1777 none {marker_folder}; head -c 8192 /dev/zero > {marker_folder}/full || true")
+    expect_ends_in(found, 11, "tpm", "found")
+    expect_equal(found["state"], "degraded")
+    expect(any(p.startswith("marker:") for p in found["problems"]), str(found["problems"]))
+
+
+def test_marker_is_written_as_soon_as_the_file_system_is_writable(folder):
+    status(folder)
+    path = f"{folder}/persist/config/tpm_in_use"
+    pathlib.Path(path).unlink()
+    pathlib.Path(path).mkdir()
+    boot(folder, script=f"tpmidctl status --json | grep -q degraded; rmdir {path}; for i in $(seq 100); do test -f {path} && break; sleep 0.1; "
+                        f"done; grep -q MODE=tpm {path}; for i in $(seq 50); do tpmidctl status --json | grep -q degraded || exit 0; sleep 0.1; done; exit 1")
+
+
+def test_read_only_config_folder_keeps_the_new_certificate_on_the_bus(folder):
+    status(folder)
+    certificate(folder).unlink()
+    config = f"{folder}/config"
+    found = in_small_world(folder, f"mount --bind {config} {config}; mount -o remount,ro,bind {config}")
+    expect_equal((found["row"], found["mode"], found["state"]), (12, "tpm", "degraded"))
+    expect(any(p.startswith("certificate:") for p in found["problems"]), str(found["problems"]))
+
+
+def test_state_folder_that_is_too_open_is_closed(folder):
+    status(folder)
+    state = pathlib.Path(folder, "persist/tpmidd")
+    state.chmod(0o755)
+    expect_equal(status(folder)["row"], 11)
+    expect_equal(oct(state.stat().st_mode & 0o777), oct(0o700))
+
+
+def test_state_folder_of_another_owner_is_named_and_nothing_is_created(folder):
+    if os.geteuid() != 0:
+        raise tap.Skip("machine lacks: root, to make a folder of another owner")
+    state = pathlib.Path(folder, "persist/tpmidd")
+    state.mkdir(parents=True, mode=0o700)
+    os.chown(state, 0, 0)
+    found = status(folder)
+    expect_ends_in(found, 17, "fault", "state-unreadable")
+    expect(any("persist/tpmidd" in p for p in found["problems"]), str(found["problems"]))
+    expect(not certificate(folder).exists(), "a certificate was made")
+
+
+def test_garbled_record_is_moved_aside_when_the_tpm_has_the_key(folder):
+    first = status(folder)
+    record = pathlib.Path(folder, "persist/tpmidd/identity")
+    record.write_bytes(b"\x00\x01 garbage")
+    second = status(folder)
+    expect_equal((second["row"], second["mode"], second["key"]), (11, "tpm", first["key"]))
+    expect(record.with_name("identity.corrupt").exists(), "the garbled record is not kept")
+    expect_equal(status(folder)["problems"], [])
+
+
+# the serial number
+
+def test_serial_number_is_set_once_and_survives_a_boot(folder):
+    boot(folder, script="tpmidctl serial set A-123; test $(tpmidctl serial) = A-123; tpmidctl serial set A-123")
+    out = boot(folder, script="tpmidctl serial; tpmidctl serial set B-456 && exit 9; test $? = 5; tpm2_nvread -C o 0x01805401").stdout
+    expect_equal(out, "A-123\nA-123")
+
+
+def test_serial_number_survives_an_erased_disk(folder):
+    boot(folder, script="tpmidctl serial set A-123")
+    shutil.rmtree(f"{folder}/persist")
+    expect_equal(boot(folder, script="tpmidctl serial").stdout, "A-123\n")
+
+
+def test_serial_index_of_the_yocto_guides_is_found_when_configured(folder):
+    provision = """cd $TPMID_DEV_RUN
+        tpm2_startauthsession -S s.ctx; tpm2_policycommandcode -S s.ctx TPM2_CC_NV_Write
+        tpm2_policynvwritten -S s.ctx -L policy c; tpm2_flushcontext s.ctx
+        tpm2_nvdefine -C o 0x01500020 -s 20 -L policy -a 'policywrite|ownerread|authread|no_da'
+        tpm2_startauthsession -S s.ctx --policy-session; tpm2_policycommandcode -S s.ctx TPM2_CC_NV_Write
+        tpm2_policynvwritten -S s.ctx c
+        printf '%-20s' YOCTO-0815 | tr ' ' '\\000' > serial; tpm2_nvwrite 0x01500020 -i serial -P session:s.ctx; tpm2_flushcontext s.ctx"""
+    boot(folder, script=f"{{ {provision}; }} >&2")
+    out = boot(folder, "--set", "SerialIndex=0x01500020", script="tpmidctl serial; tpmidctl status --json").stdout
+    serial, _, rest = out.partition("\n")
+    expect_equal((serial, json.loads(rest)["serial-source"]), ("YOCTO-0815", "tpm-nv"))
+
+
+def test_serial_number_of_a_fixed_size_is_padded(folder):
+    out = boot(folder, "--set", "SerialSize=20", script="tpmidctl serial set X1; tpmidctl serial; tpm2_nvread -C o 0x01805401 | wc -c").stdout
+    expect_equal(out.split(), ["X1", "20"])
+
+
+def test_foreign_index_in_the_way_is_named(folder):
+    result = boot(folder, script="tpm2_nvdefine -Q -C o 0x01805401 -s 8; tpmidctl serial set A-1", check=False)
+    expect_equal(result.returncode, 5, result.stderr)
+    expect("SerialIndex" in result.stderr, result.stderr)
+
+
+def test_serial_number_without_a_tpm_comes_from_the_file(folder):
+    pathlib.Path(folder, "config").mkdir()
+    pathlib.Path(folder, "config/serial").write_text("FILE-7\n")
+    found = status(folder, "--no-tpm")
+    expect_equal((found["serial"], found["serial-source"]), ("FILE-7", "file"))
+    expect_equal(boot(folder, "--no-tpm", script="tpmidctl serial set X", check=False).returncode, 10)
+
+
+# the certificate
+
+def test_certificate_verifies_against_itself_and_has_sound_dates(folder):
+    status(folder)
+    text = subprocess.run(["openssl", "x509", "-in", certificate(folder), "-noout", "-text"], check=True, capture_output=True, text=True).stdout
+    expect("Not After : Dec 31 23:59:59 9999 GMT" in text, text)
+    subprocess.run(["openssl", "verify", "-CAfile", certificate(folder), certificate(folder)], check=True, capture_output=True)
+
+
+def test_healthy_boot_costs_no_more_commands_than_it_says(folder):
+    first, second = status(folder), status(folder)
+    expect_equal((first["tpm"]["boot-commands"], second["tpm"]["boot-commands"]), (FIRST_BOOT_COMMANDS, HEALTHY_BOOT_COMMANDS))
+
+
+# What README.md and tpmidd(8) promise; a change of the table's steps changes them on purpose or not at all.
+FIRST_BOOT_COMMANDS = 18
+HEALTHY_BOOT_COMMANDS = 8
+
+
+if __name__ == "__main__":
+    tap.run(sys.modules[__name__], "/boot")

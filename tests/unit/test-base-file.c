@@ -1,0 +1,709 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Failures are provoked by things that stop root too: missing folders, folders in place of files, a size limit. */
+
+#include "base/base-error.h"
+#include "base/base-file.h"
+#include "test-base-folder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#define LIMIT_SEC 20
+
+static char *
+in_folder (const char *folder, const char *name)
+{
+  return g_build_filename (folder, name, NULL);
+}
+
+static mode_t
+mode_of (const char *path)
+{
+  struct stat st;
+
+  g_assert_no_errno (lstat (path, &st));
+  return st.st_mode & 07777;
+}
+
+static void
+assert_storage_error_naming (const GError *error, const char *path)
+{
+  g_assert_error (error, TPMID_ERROR, TPMID_ERROR_STORAGE);
+  if (strstr (error->message, path) == NULL)
+    g_error ("\"%s\" does not name %s", error->message, path);
+}
+
+static void
+replace (const char *path, const char *text)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (base_file_replace (path, text, strlen (text), 0600, &error));
+  g_assert_no_error (error);
+}
+
+static void
+assert_replace_fails (const char *path)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_false (base_file_replace (path, "new", 3, 0600, &error));
+  assert_storage_error_naming (error, path);
+}
+
+/* --- replace ---------------------------------------------------------------------------------------------------- */
+
+static void
+test_replace_creates_and_replaces (void)
+{
+  g_auto (TestFolder) folder = test_folder_new ();
+  g_autofree char *path = in_folder (folder, "file");
+
+  replace (path, "old content, longer");
+  test_folder_assert_content (path, "old content, longer");
+  replace (path, "new");
+  test_folder_assert_content (path, "new");
+  test_folder_assert_n_entries (folder, 1);
+}
+
+static void
+test_replace_takes_nothing_for_empty_content (void)
+{
+  g_auto (TestFolder) folder = test_folder_new ();
+  g_autofree char *path = in_folder (folder, "file");
+  g_autoptr (GError) error = NULL;
+
+  replace (path, "old");
+  g_assert_true (base_file_replace (path, NULL, 0, 0600, &error));
+  g_assert_no_error (error);
+  test_folder_assert_content (path, "");
+}
+
+static void
+test_replace_gives_the_mode_whatever_the_umask (void)
+{
+  g_auto (TestFolder) folder = test_folder_new ();
+  g_autofree char *path = in_folder (folder, "file");
+  g_autoptr (GError) error = NULL;
+  mode_t before = umask (0077);
+
+  g_assert_true (base_file_replace (path, "x", 1, 0644, &error));
+  umask (0);
+  g_assert_cmpuint (mode_of (path), ==, 0644);
+  g_assert_true (base_file_replace (path, "x", 1, 0600, &error));
+  umask (before);
+  g_assert_cmpuint (mode_of (path), ==, 0600);
+}
+
+/* A disk that is full in the middle of a write, as far as write(2) can tell: it takes a part and then refuses. */
+static void
+test_replace_keeps_the_old_content_when_the_write_breaks_off (void)
+{
+  g_auto (TestFolder) folder = test_folder_new ();
+  g_autofree char *path = in_folder (folder, "file");
+  g_autofree char *big = g_strnfill (100000, 'x');
+  g_autoptr (GError) error = NULL;
+  struct rlimit before;
+
+  replace (path, "old");
+  g_assert_no_errno (getrlimit (RLIMIT_FSIZE, &before));
+  struct rlimit tight = { .rlim_cur = 10000, .rlim_max = before.rlim_max };
+  void (*handler) (int) = signal (SIGXFSZ, SIG_IGN);
+  g_assert_no_errno (setrlimit (RLIMIT_FSIZE, &tight));
+  gboolean done = base_file_replace (path, big, 100000, 0600, &error);
+  g_assert_no_errno (setrlimit (RLIMIT_FSIZE, &before));
+  signal (SIGXFSZ, handler);
+
+  g_assert_false (done);
+  assert_storage_error_naming (error, path);
+  g_assert_nonnull (strstr (error->message, g_strerror (EFBIG)));
+  test_folder_assert_content (path, "old");
+  test_folder_assert_n_entries (folder, 1);
+}
+
+static void
+test_replace_leaves_a_folder_in_place_of_the_file (void)
+{
+  g_auto (TestFolder) folder = test_folder_new ();
+  g_autofree char *path = in_folder (folder, "file");
+
+  g_assert_no_errno (mkdir (path, 0700));
+  assert_replace_fails (path);
+  g_assert_true (g_file_test (path, G_FILE_TEST_IS_DIR));
+  test_folder_assert_n_entries (folder, 1);
+}
+
+static void
+test_replace_names_the_file_when_its_folder_is_missing (void)
+{
+  g_auto (TestFolder) folder = test_folder_new ();
+  g_autofree char *path = in_folder (folder, "missing/file");
+
+  assert_replace_fails (path);
+  test_folder_assert_n_entries (folder, 0);
+}
+
+static void
+test_replace_fails_when_a_folder_stands_at_the_temporary_name (void)
+{
+  g_auto (TestFolder) folder = test_folder_new ();
+  g_autofree char *path = in_folder (folder, "file");
+  g_autofree char *temporary = in_folder (folder, "file.tmp");
+
+  replace (path, "old");
+  g_assert_no_errno (mkdir (temporary, 0700));
+  assert_replace_fails (path);
+  test_folder_assert_content (path, "old");
+}
+
+static void
+test_replace_is_not_stopped_by_what_a_crash_left (void)
+{
+  g_auto (TestFolder) folder = test_folder_new ();
+  g_autofree char *path = in_folder (folder, "file");
+  g_autofree char *temporary = in_folder (folder, "file.tmp");
+
+  test_folder_write (temporary, "a part of something longer than the new content");
+  replace (path, "new");
+  test_folder_assert_content (path, "new");
+  test_folder_assert_n_entries (folder, 1);
+}
+
+static void
+test_replace_writes_through_no_link_at_the_temporary_name (void)
+{
+  g_auto (TestFolder) folder = test_folder_new ();
+  g_autofree char *path = in_folder (folder, "file");
+  g_autofree char *temporary = in_folder (folder, "file.tmp");
+  g_autofree char *victim = in_folder (folder, "victim");
+
+  test_folder_write (victim, "precious");
+  g_assert_no_errno (symlink (victim, temporary));
+  replace (path, "new");
+  test_folder_assert_content (victim, "precious");
+  test_folder_assert_content (path, "new");
+
+  g_assert_no_errno (link (victim, temporary));
+  replace (path, "newer");
+  test_folder_assert_content (victim, "precious");
+  test_folder_assert_content (path, "newer");
+  test_folder_assert_n_entries (folder, 2);
+}
+
+static void
+test_replace_does_not_wait_for_a_pipe_at_the_temporary_name (void)
+{
+  g_auto (TestFolder) folder = test_folder_new ();
+  g_autofree char *path = in_folder (folder, "file");
+  g_autofree char *temporary = in_folder (folder, "file.tmp");
+
+  g_assert_no_errno (mkfifo (temporary, 0600));
+  alarm (LIMIT_SEC);
+  replace (path, "new");
+  alarm (0);
+  test_folder_assert_content (path, "new");
+  test_folder_assert_n_entries (folder, 1);
+}
+
+static void
+test_replace_replaces_a_link_and_not_what_it_names (void)
+{
+  g_auto (TestFolder) folder = test_folder_new ();
+  g_autofree char *path = in_folder (folder, "file");
+  g_autofree char *victim = in_folder (folder, "victim");
+
+  test_folder_write (victim, "precious");
+  g_assert_no_errno (symlink (victim, path));
+  replace (path, "new");
+  test_folder_assert_content (victim, "precious");
+  test_folder_assert_content (path, "new");
+  g_assert_false (g_file_test (path, G_FILE_TEST_IS_SYMLINK));
+}
+
+#define BIG (64 * 1024)
+
+typedef struct
+{
+  const char *path;
+  int stop; /* atomic */
+  guint wrong;
+} Reader;
+
+static gpointer
+read_until_stopped (gpointer data)
+{
+  Reader *reader = data;
+
+  do
+    {
+      g_autoptr (GBytes) bytes = NULL;
+      if (!base_file_read (reader->path, BIG, &bytes, NULL) || g_bytes_get_size (bytes) != BIG)
+        {
+          reader->wrong++;
+          continue;
+        }
+      const char *content = g_bytes_get_data (bytes, NULL);
+      if (memcmp (content, content + 1, BIG - 1) != 0)
+        reader->wrong++;
+    }
+  while (!g_atomic_int_get (&reader->stop));
+  return NULL;
+}
+
+static void
+test_replace_never_shows_a_part (void)
+{
+  g_auto (TestFolder) folder = test_folder_new ();
+  g_autofree char *path = in_folder (folder, "file");
+  g_autofree char *old = g_strnfill (BIG, 'o');
+  g_autofree char *new = g_strnfill (BIG, 'n');
+  Reader reader = { .path = path };
+
+  replace (path, old);
+  GThread *thread = g_thread_new ("reader", read_until_stopped, &reader);
+  for (int i = 0; i < 100; i++)
+    replace (path, i % 2 == 0 ? new : old);
+  g_atomic_int_set (&reader.stop, TRUE);
+  g_thread_join (thread);
+  g_assert_cmpuint (reader.wrong, ==, 0);
+}
+
+/* --- read ------------------------------------------------------------------------------------------------------- */
+
+static void
+assert_read_is_refused (const char *path, gsize limit, TpmidError code)
+{
+  g_autoptr (GError) error = NULL;
+  GBytes *untouched = (GBytes *) &error;
+  GBytes *bytes = untouched;
+
+  alarm (LIMIT_SEC);
+  g_assert_false (base_file_read (path, limit, &bytes, &error));
+  alarm (0);
+  g_assert_true (bytes == untouched);
+  g_assert_error (error, TPMID_ERROR, (int) code);
+  g_assert_nonnull (strstr (error->message, path));
+}
+
+static void
+assert_read_gives (const char *path, gsize limit, const char *data, gsize size)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GBytes) bytes = NULL;
+
+  g_assert_true (base_file_read (path, limit, &bytes, &error));
+  g_assert_no_error (error);
+  g_assert_cmpmem (g_bytes_get_data (bytes, NULL), g_bytes_get_size (bytes), data, size);
+}
+
+static void
+test_read_gives_all_bytes (void)
+{
+  g_auto (TestFolder) folder = test_folder_new ();
+  g_autofree char *path = in_folder (folder, "file");
+  g_autofree char *big = g_strnfill (100001, 'x');
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (base_file_replace (path, "a\0b\377", 4, 0600, &error));
+  assert_read_gives (path, 100, "a\0b\377", 4);
+  replace (path, big);
+  assert_read_gives (path, 200000, big, 100001);
+  replace (path, "");
+  assert_read_gives (path, 0, "", 0);
+}
+
+static void
+test_read_takes_exactly_the_limit (void)
+{
+  g_auto (TestFolder) folder = test_folder_new ();
+  g_autofree char *path = in_folder (folder, "file");
+
+  test_folder_write (path, "12345");
+  assert_read_gives (path, 5, "12345", 5);
+  assert_read_is_refused (path, 4, TPMID_ERROR_STORAGE);
+}
+
+/* Files of procfs say that they are empty and then give more. */
+static void
+test_read_holds_the_limit_whatever_size_the_file_claims (void)
+{
+  assert_read_is_refused ("/proc/self/status", 10, TPMID_ERROR_STORAGE);
+}
+
+static void
+test_read_tells_a_missing_file_from_the_rest (void)
+{
+  g_auto (TestFolder) folder = test_folder_new ();
+  g_autofree char *path = in_folder (folder, "file");
+
+  assert_read_is_refused (path, 100, TPMID_ERROR_NOT_FOUND);
+}
+
+static void
+test_read_refuses_all_but_regular_files (void)
+{
+  g_auto (TestFolder) folder = test_folder_new ();
+  g_autofree char *path = in_folder (folder, "file");
+  g_autofree char *link_path = in_folder (folder, "link");
+  g_autofree char *dangling = in_folder (folder, "dangling");
+  g_autofree char *fifo = in_folder (folder, "fifo");
+
+  test_folder_write (path, "content");
+  g_assert_no_errno (symlink (path, link_path));
+  g_assert_no_errno (symlink ("nowhere", dangling));
+  g_assert_no_errno (mkfifo (fifo, 0600));
+  assert_read_is_refused (link_path, 100, TPMID_ERROR_STORAGE);
+  assert_read_is_refused (dangling, 100, TPMID_ERROR_STORAGE);
+  assert_read_is_refused (fifo, 100, TPMID_ERROR_STORAGE);
+  assert_read_is_refused (folder, 100, TPMID_ERROR_STORAGE);
+  assert_read_is_refused ("/dev/zero", 100, TPMID_ERROR_STORAGE);
+}
+
+/* --- remove and set aside --------------------------------------------------------------------------------------- */
+
+static void
+test_remove_succeeds_also_when_there_is_nothing (void)
+{
+  g_auto (TestFolder) folder = test_folder_new ();
+  g_autofree char *path = in_folder (folder, "file");
+  g_autofree char *deeper = in_folder (folder, "missing/file");
+  g_autoptr (GError) error = NULL;
+
+  test_folder_write (path, "content");
+  g_assert_true (base_file_remove (path, &error));
+  test_folder_assert_n_entries (folder, 0);
+  g_assert_true (base_file_remove (path, &error));
+  g_assert_true (base_file_remove (deeper, &error));
+  g_assert_no_error (error);
+}
+
+static void
+test_remove_leaves_a_folder_alone (void)
+{
+  g_auto (TestFolder) folder = test_folder_new ();
+  g_autofree char *path = in_folder (folder, "file");
+  g_autoptr (GError) error = NULL;
+
+  g_assert_no_errno (mkdir (path, 0700));
+  g_assert_false (base_file_remove (path, &error));
+  assert_storage_error_naming (error, path);
+  test_folder_assert_n_entries (folder, 1);
+}
+
+static void
+set_aside (const char *path, const char *text)
+{
+  g_autoptr (GError) error = NULL;
+
+  test_folder_write (path, text);
+  g_assert_true (base_file_set_aside (path, "corrupt", &error));
+  g_assert_no_error (error);
+  g_assert_false (g_file_test (path, G_FILE_TEST_EXISTS));
+}
+
+static void
+test_set_aside_loses_none_of_ten (void)
+{
+  g_auto (TestFolder) folder = test_folder_new ();
+  g_autofree char *path = in_folder (folder, "file");
+  g_autofree char *first = in_folder (folder, "file.corrupt");
+
+  for (int i = 0; i <= 9; i++)
+    {
+      g_autofree char *text = g_strdup_printf ("content %d", i);
+      set_aside (path, text);
+    }
+  test_folder_assert_n_entries (folder, 10);
+  test_folder_assert_content (first, "content 0");
+  for (int i = 1; i <= 9; i++)
+    {
+      g_autofree char *text = g_strdup_printf ("content %d", i);
+      g_autofree char *target = g_strdup_printf ("%s.corrupt.%d", path, i);
+      test_folder_assert_content (target, text);
+    }
+}
+
+static void
+test_set_aside_replaces_the_last_when_all_are_taken (void)
+{
+  g_auto (TestFolder) folder = test_folder_new ();
+  g_autofree char *path = in_folder (folder, "file");
+  g_autofree char *first = in_folder (folder, "file.corrupt");
+  g_autofree char *last = in_folder (folder, "file.corrupt.9");
+
+  for (int i = 0; i <= 9; i++)
+    set_aside (path, "older");
+  set_aside (path, "newest");
+  test_folder_assert_n_entries (folder, 10);
+  test_folder_assert_content (first, "older");
+  test_folder_assert_content (last, "newest");
+}
+
+static void
+test_set_aside_fails_when_there_is_nothing (void)
+{
+  g_auto (TestFolder) folder = test_folder_new ();
+  g_autofree char *path = in_folder (folder, "file");
+  g_autoptr (GError) error = NULL;
+
+  g_assert_false (base_file_set_aside (path, "corrupt", &error));
+  assert_storage_error_naming (error, path);
+}
+
+/* --- private folder --------------------------------------------------------------------------------------------- */
+
+static void
+ensure_private (const char *path)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (base_file_ensure_private_folder (path, &error));
+  g_assert_no_error (error);
+  g_assert_cmpuint (mode_of (path), ==, 0700);
+}
+
+static void
+assert_not_private (const char *path)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_false (base_file_ensure_private_folder (path, &error));
+  assert_storage_error_naming (error, path);
+}
+
+static void
+test_private_folder_is_created_closed (void)
+{
+  g_auto (TestFolder) folder = test_folder_new ();
+  g_autofree char *path = in_folder (folder, "state");
+  mode_t before = umask (0);
+
+  ensure_private (path);
+  umask (before);
+  ensure_private (path);
+}
+
+static void
+test_private_folder_is_tightened_and_keeps_its_content (void)
+{
+  g_auto (TestFolder) folder = test_folder_new ();
+  g_autofree char *path = in_folder (folder, "state");
+  g_autofree char *file = in_folder (folder, "state/file");
+  const mode_t modes[] = { 0755, 0777, 0710, 0500, 0 };
+
+  g_assert_no_errno (mkdir (path, 0700));
+  test_folder_write (file, "content");
+  for (gsize i = 0; i < G_N_ELEMENTS (modes); i++)
+    {
+      /* Without its read bit, only root may open a folder to mend it. */
+      if ((modes[i] & 0400) == 0 && geteuid () != 0)
+        continue;
+      g_assert_no_errno (chmod (path, modes[i]));
+      ensure_private (path);
+    }
+  test_folder_assert_content (file, "content");
+}
+
+static void
+test_private_folder_of_another_owner_is_refused (void)
+{
+  g_auto (TestFolder) folder = test_folder_new ();
+  g_autofree char *path = in_folder (folder, "state");
+
+  /* Root can give a folder away; anybody else finds that / is not his. */
+  if (geteuid () != 0)
+    {
+      assert_not_private ("/");
+      return;
+    }
+  g_assert_no_errno (mkdir (path, 0755));
+  g_assert_no_errno (chown (path, 12345, 12345));
+  assert_not_private (path);
+  g_assert_cmpuint (mode_of (path), ==, 0755);
+}
+
+static void
+test_private_folder_is_neither_link_nor_file (void)
+{
+  g_auto (TestFolder) folder = test_folder_new ();
+  g_autofree char *real = in_folder (folder, "real");
+  g_autofree char *link_path = in_folder (folder, "link");
+  g_autofree char *file = in_folder (folder, "file");
+
+  g_assert_no_errno (mkdir (real, 0700));
+  g_assert_no_errno (chmod (real, 0755));
+  g_assert_no_errno (symlink (real, link_path));
+  test_folder_write (file, "content");
+  assert_not_private (link_path);
+  g_assert_cmpuint (mode_of (real), ==, 0755);
+  assert_not_private (file);
+  test_folder_assert_content (file, "content");
+}
+
+static void
+test_private_folder_is_made_one_level_deep (void)
+{
+  g_auto (TestFolder) folder = test_folder_new ();
+  g_autofree char *path = in_folder (folder, "missing/state");
+
+  assert_not_private (path);
+  test_folder_assert_n_entries (folder, 0);
+}
+
+/* --- lock ------------------------------------------------------------------------------------------------------- */
+
+#define EXIT_LOCKED 0
+#define EXIT_BUSY 10
+#define EXIT_OTHER 11
+
+/* What another process gets. */
+static int
+try_lock_elsewhere (const char *path)
+{
+  int status = 0;
+  pid_t child = fork ();
+
+  g_assert_no_errno (child);
+  if (child == 0)
+    {
+      g_autoptr (GError) error = NULL;
+      int fd = -1;
+
+      alarm (LIMIT_SEC);
+      if (base_file_lock (path, &fd, &error))
+        _exit (EXIT_LOCKED);
+      _exit (fd == -1 && g_error_matches (error, TPMID_ERROR, TPMID_ERROR_BUSY) ? EXIT_BUSY : EXIT_OTHER);
+    }
+  g_assert_cmpint (waitpid (child, &status, 0), ==, child);
+  g_assert_true (WIFEXITED (status));
+  return WEXITSTATUS (status);
+}
+
+static void
+test_lock_excludes_a_second_process_until_released (void)
+{
+  g_auto (TestFolder) folder = test_folder_new ();
+  g_autofree char *path = in_folder (folder, "lock");
+  g_autoptr (GError) error = NULL;
+  int fd = -1;
+
+  g_assert_true (base_file_lock (path, &fd, &error));
+  g_assert_no_error (error);
+  g_assert_cmpint (fd, >=, 0);
+  g_assert_cmpint (try_lock_elsewhere (path), ==, EXIT_BUSY);
+  g_assert_no_errno (close (fd));
+  g_assert_cmpint (try_lock_elsewhere (path), ==, EXIT_LOCKED);
+}
+
+static void
+test_lock_ends_with_the_process_that_held_it (void)
+{
+  g_auto (TestFolder) folder = test_folder_new ();
+  g_autofree char *path = in_folder (folder, "lock");
+
+  g_assert_cmpint (try_lock_elsewhere (path), ==, EXIT_LOCKED);
+  g_assert_cmpint (try_lock_elsewhere (path), ==, EXIT_LOCKED);
+}
+
+static void
+test_lock_is_not_inherited_by_programs (void)
+{
+  g_auto (TestFolder) folder = test_folder_new ();
+  g_autofree char *path = in_folder (folder, "lock");
+  g_autoptr (GError) error = NULL;
+  int fd = -1;
+
+  g_assert_true (base_file_lock (path, &fd, &error));
+  g_assert_cmpint (fcntl (fd, F_GETFD) & FD_CLOEXEC, ==, FD_CLOEXEC);
+  g_assert_cmpuint (mode_of (path), ==, 0600);
+  g_assert_no_errno (close (fd));
+}
+
+static void
+test_lock_refuses_a_link_and_a_missing_folder (void)
+{
+  g_auto (TestFolder) folder = test_folder_new ();
+  const char *const names[] = { "link", "missing/lock" };
+  g_autofree char *target = in_folder (folder, "target");
+  g_autofree char *link_path = in_folder (folder, "link");
+
+  g_assert_no_errno (symlink (target, link_path));
+  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
+    {
+      g_autofree char *path = in_folder (folder, names[i]);
+      g_autoptr (GError) error = NULL;
+      int fd = -7;
+
+      g_assert_false (base_file_lock (path, &fd, &error));
+      assert_storage_error_naming (error, path);
+      g_assert_cmpint (fd, ==, -7);
+    }
+  g_assert_false (g_file_test (target, G_FILE_TEST_EXISTS));
+}
+
+static void
+add_replace_tests (void)
+{
+  g_test_add_func ("/base/file/replace/creates-and-replaces", test_replace_creates_and_replaces);
+  g_test_add_func ("/base/file/replace/takes-nothing-for-empty-content", test_replace_takes_nothing_for_empty_content);
+  g_test_add_func ("/base/file/replace/gives-the-mode-whatever-the-umask", test_replace_gives_the_mode_whatever_the_umask);
+  g_test_add_func ("/base/file/replace/keeps-the-old-content-when-the-write-breaks-off",
+                   test_replace_keeps_the_old_content_when_the_write_breaks_off);
+  g_test_add_func ("/base/file/replace/leaves-a-folder-in-place-of-the-file",
+                   test_replace_leaves_a_folder_in_place_of_the_file);
+  g_test_add_func ("/base/file/replace/names-the-file-when-its-folder-is-missing",
+                   test_replace_names_the_file_when_its_folder_is_missing);
+  g_test_add_func ("/base/file/replace/fails-when-a-folder-stands-at-the-temporary-name",
+                   test_replace_fails_when_a_folder_stands_at_the_temporary_name);
+  g_test_add_func ("/base/file/replace/is-not-stopped-by-what-a-crash-left", test_replace_is_not_stopped_by_what_a_crash_left);
+  g_test_add_func ("/base/file/replace/writes-through-no-link-at-the-temporary-name",
+                   test_replace_writes_through_no_link_at_the_temporary_name);
+  g_test_add_func ("/base/file/replace/does-not-wait-for-a-pipe-at-the-temporary-name",
+                   test_replace_does_not_wait_for_a_pipe_at_the_temporary_name);
+  g_test_add_func ("/base/file/replace/replaces-a-link-and-not-what-it-names",
+                   test_replace_replaces_a_link_and_not_what_it_names);
+  g_test_add_func ("/base/file/replace/never-shows-a-part", test_replace_never_shows_a_part);
+}
+
+static void
+add_other_tests (void)
+{
+  g_test_add_func ("/base/file/read/gives-all-bytes", test_read_gives_all_bytes);
+  g_test_add_func ("/base/file/read/takes-exactly-the-limit", test_read_takes_exactly_the_limit);
+  g_test_add_func ("/base/file/read/holds-the-limit-whatever-size-the-file-claims",
+                   test_read_holds_the_limit_whatever_size_the_file_claims);
+  g_test_add_func ("/base/file/read/tells-a-missing-file-from-the-rest", test_read_tells_a_missing_file_from_the_rest);
+  g_test_add_func ("/base/file/read/refuses-all-but-regular-files", test_read_refuses_all_but_regular_files);
+  g_test_add_func ("/base/file/remove/succeeds-also-when-there-is-nothing", test_remove_succeeds_also_when_there_is_nothing);
+  g_test_add_func ("/base/file/remove/leaves-a-folder-alone", test_remove_leaves_a_folder_alone);
+  g_test_add_func ("/base/file/set-aside/loses-none-of-ten", test_set_aside_loses_none_of_ten);
+  g_test_add_func ("/base/file/set-aside/replaces-the-last-when-all-are-taken",
+                   test_set_aside_replaces_the_last_when_all_are_taken);
+  g_test_add_func ("/base/file/set-aside/fails-when-there-is-nothing", test_set_aside_fails_when_there_is_nothing);
+  g_test_add_func ("/base/file/private-folder/is-created-closed", test_private_folder_is_created_closed);
+  g_test_add_func ("/base/file/private-folder/is-tightened-and-keeps-its-content",
+                   test_private_folder_is_tightened_and_keeps_its_content);
+  g_test_add_func ("/base/file/private-folder/of-another-owner-is-refused", test_private_folder_of_another_owner_is_refused);
+  g_test_add_func ("/base/file/private-folder/is-neither-link-nor-file", test_private_folder_is_neither_link_nor_file);
+  g_test_add_func ("/base/file/private-folder/is-made-one-level-deep", test_private_folder_is_made_one_level_deep);
+  g_test_add_func ("/base/file/lock/excludes-a-second-process-until-released",
+                   test_lock_excludes_a_second_process_until_released);
+  g_test_add_func ("/base/file/lock/ends-with-the-process-that-held-it", test_lock_ends_with_the_process_that_held_it);
+  g_test_add_func ("/base/file/lock/is-not-inherited-by-programs", test_lock_is_not_inherited_by_programs);
+  g_test_add_func ("/base/file/lock/refuses-a-link-and-a-missing-folder", test_lock_refuses_a_link_and_a_missing_folder);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  add_replace_tests ();
+  add_other_tests ();
+  return g_test_run ();
+}
