@@ -79,7 +79,8 @@ assert_busctl_shows (Testbed *t, const char *path, const GDBusInterfaceInfo *inf
   g_autofree char *address = g_strdup_printf ("--address=%s", t->address);
   g_autofree char *output = NULL;
 
-  g_assert_cmpint (testbed_run (t, &output, "busctl", address, "--no-pager", "introspect", BUS_NAME, path, info->name, NULL), ==, 0);
+  g_assert_cmpint (testbed_run (t, &output, "busctl", address, "--no-pager", "introspect", BUS_NAME, path, info->name, NULL), ==,
+                   0);
   for (guint i = 0; info->methods != NULL && info->methods[i] != NULL; i++)
     {
       g_autofree char *pattern = g_strdup_printf ("*\n.%s *method*", info->methods[i]->name);
@@ -187,7 +188,8 @@ a_key_is_found_by_name_and_reference (Testbed *t, gconstpointer data)
   g_autoptr (GVariant) reference = g_variant_get_variant (boxed);
   g_autoptr (GVariant) by_reference = testbed_call (t, PATH_KEYS, "org.tpmid1.Keys.FindKey",
                                                     g_variant_new ("(@aya{sv})", reference, NULL));
-  g_autoptr (GVariant) by_name = testbed_call (t, PATH_KEYS, "org.tpmid1.Keys.GetKey", g_variant_new ("(sa{sv})", "device", NULL));
+  g_autoptr (GVariant) by_name
+      = testbed_call (t, PATH_KEYS, "org.tpmid1.Keys.GetKey", g_variant_new ("(sa{sv})", "device", NULL));
   g_autofree char *text = g_variant_print (by_name, FALSE);
 
   g_assert_cmpstr (text, ==, "('/org/tpmid1/keys/device',)");
@@ -256,7 +258,8 @@ reading_costs_no_tpm_command (Testbed *t, gconstpointer data)
   g_variant_unref (testbed_call (t, PATH_DEVICE, "org.tpmid1.Device.GetSerialNumber", no_options ()));
   g_variant_unref (testbed_call (t, PATH_KEYS, "org.tpmid1.Keys.ListKeys", no_options ()));
   g_variant_unref (testbed_call (t, PATH_DEVICE, "org.freedesktop.DBus.ObjectManager.GetManagedObjects", NULL));
-  g_variant_unref (testbed_call (t, PATH_DEVICE, "org.freedesktop.DBus.Properties.GetAll", g_variant_new ("(s)", "org.tpmid1.Device")));
+  g_variant_unref (
+      testbed_call (t, PATH_DEVICE, "org.freedesktop.DBus.Properties.GetAll", g_variant_new ("(s)", "org.tpmid1.Device")));
   g_assert_cmpuint (testbed_get_tpm_number (t, "commands"), ==, before);
 }
 
@@ -300,7 +303,8 @@ changes_are_announced (Testbed *t, gconstpointer data)
   testbed_boot (t);
   wait_until (has_arrived, &added);
   wait_until (has_arrived, &mode);
-  g_variant_unref (testbed_call (t, PATH_DEVICE, "org.tpmid1.Device.SetSerialNumber", g_variant_new ("(sa{sv})", "SN-0001", NULL)));
+  g_variant_unref (
+      testbed_call (t, PATH_DEVICE, "org.tpmid1.Device.SetSerialNumber", g_variant_new ("(sa{sv})", "SN-0001", NULL)));
   wait_until (has_arrived, &serial);
   g_dbus_connection_signal_unsubscribe (t->bus, id);
 }

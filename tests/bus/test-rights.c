@@ -22,8 +22,8 @@ call_as (Testbed *t, Who who, char **ret_output, const char *path, const char *m
   const char *uid = who == ROOT ? "--reuid=root" : "--reuid=" OTHER_USER;
   const char *gid = who == ROOT ? "--regid=root" : "--regid=" OTHER_USER;
 
-  return testbed_run (t, ret_output, "setpriv", uid, gid, groups[who], "gdbus", "call", "--address", t->address, "--dest", BUS_NAME,
-                      "--object-path", path, "--method", method, first, second, NULL);
+  return testbed_run (t, ret_output, "setpriv", uid, gid, groups[who], "gdbus", "call", "--address", t->address, "--dest",
+                      BUS_NAME, "--object-path", path, "--method", method, first, second, NULL);
 }
 
 static void
@@ -100,8 +100,8 @@ only_the_daemons_user_may_own_the_name (Testbed *t, gconstpointer data)
     {
       g_autofree char *uid = g_strdup_printf ("--reuid=%s", users[i]);
       g_autofree char *output = NULL;
-      int status = testbed_run (t, &output, "setpriv", uid, "--regid=nogroup", "--clear-groups", "gdbus", "call", "--address", t->address,
-                                "--dest", "org.freedesktop.DBus", "--object-path", "/", "--method",
+      int status = testbed_run (t, &output, "setpriv", uid, "--regid=nogroup", "--clear-groups", "gdbus", "call", "--address",
+                                t->address, "--dest", "org.freedesktop.DBus", "--object-path", "/", "--method",
                                 "org.freedesktop.DBus.RequestName", BUS_NAME, "4", NULL);
       if (g_str_equal (users[i], DAEMON_USER))
         g_assert_cmpint (status, ==, 0);

@@ -39,8 +39,8 @@ is_answered (gpointer data)
 static void
 start_sign (GDBusConnection *client, guint8 fill, Answer *answer)
 {
-  g_dbus_connection_call (client, BUS_NAME, PATH_KEY, "org.tpmid1.Key", "Sign", sign_parameters (32, fill, NULL), NULL, 0, LIMIT_MS,
-                          NULL, on_answer, answer);
+  g_dbus_connection_call (client, BUS_NAME, PATH_KEY, "org.tpmid1.Key", "Sign", sign_parameters (32, fill, NULL), NULL, 0,
+                          LIMIT_MS, NULL, on_answer, answer);
 }
 
 static void
@@ -248,15 +248,15 @@ of_two_daemons_the_second_leaves_and_changes_nothing (Testbed *t, gconstpointer 
   other_run = g_strdup_printf ("--set=RuntimePath=%s/proc", t->folder);
   g_autofree char *before = testbed_snapshot (t);
 
-  int status = testbed_run (t, &log, "setpriv", "--reuid=" DAEMON_USER, "--regid=" DAEMON_USER, "--clear-groups", t->setup->daemon,
-                            config, address, NULL);
+  int status = testbed_run (t, &log, "setpriv", "--reuid=" DAEMON_USER, "--regid=" DAEMON_USER, "--clear-groups",
+                            t->setup->daemon, config, address, NULL);
   g_assert_cmpint (status, ==, 1);
   g_assert_nonnull (strstr (log, "lock"));
   g_clear_pointer (&log, g_free);
 
   /* Even where the lock does not keep it away, the name does. */
-  status = testbed_run (t, &log, "setpriv", "--reuid=" DAEMON_USER, "--regid=" DAEMON_USER, "--clear-groups", t->setup->daemon, config,
-                        address, other_run, NULL);
+  status = testbed_run (t, &log, "setpriv", "--reuid=" DAEMON_USER, "--regid=" DAEMON_USER, "--clear-groups", t->setup->daemon,
+                        config, address, other_run, NULL);
   g_assert_cmpint (status, ==, 1);
   g_assert_nonnull (strstr (log, "another tpmidd is running"));
 
@@ -301,7 +301,8 @@ main (int argc, char **argv)
   if (!setup_init (&setup, argc, argv))
     return 2;
   ADD ("the-status-answers-while-the-tpm-does-not", the_status_answers_while_the_tpm_does_not);
-  ADD ("a-tpm-that-dies-and-returns-signs-again-in-the-same-process", a_tpm_that_dies_and_returns_signs_again_in_the_same_process);
+  ADD ("a-tpm-that-dies-and-returns-signs-again-in-the-same-process",
+       a_tpm_that_dies_and_returns_signs_again_in_the_same_process);
   ADD ("a-tpm-that-was-replaced-between-two-calls-is-not-noticed", a_tpm_that_was_replaced_between_two_calls_is_not_noticed);
   ADD ("a-tpm-that-comes-later-is-taken-on", a_tpm_that_comes_later_is_taken_on);
   ADD ("a-client-that-vanishes-mid-call-harms-nobody", a_client_that_vanishes_mid_call_harms_nobody);
