@@ -9,8 +9,6 @@
 
 #include <string.h>
 
-#define BOOT_ID_PATH "/proc/sys/kernel/random/boot_id"
-
 IdentityReport *
 identity_report_ref (IdentityReport *report)
 {
@@ -262,22 +260,23 @@ remember_identity (IdentityReport *report, const IdentityFacts *facts)
 }
 
 static char *
-read_boot_id (void)
+read_boot_id (const BaseConfig *config)
 {
+  g_autofree char *path = g_build_filename (config->proc_root, "sys/kernel/random/boot_id", NULL);
   g_autofree char *text = NULL;
 
-  if (!g_file_get_contents (BOOT_ID_PATH, &text, NULL, NULL))
+  if (!g_file_get_contents (path, &text, NULL, NULL))
     return g_strdup ("");
   return g_strdup (g_strstrip (text));
 }
 
 static char *
-compose_marker (const IdentityReport *report)
+compose_marker (const IdentityReport *report, const BaseConfig *config)
 {
   g_autoptr (GBytes) reference
       = report->key != NULL ? identity_public_reference (identity_backend_peek_spki (report->key)) : NULL;
   g_autofree char *hex = reference != NULL ? base_hex_encode_bytes (reference) : NULL;
-  g_autofree char *boot_id = read_boot_id ();
+  g_autofree char *boot_id = read_boot_id (config);
   IdentityMarker marker = {
     .mode = identity_mode_name (report->mode),
     .state = report->mode == IDENTITY_MODE_FAULT ? "fault" : report->retry_decision ? "waiting" : "ready",
@@ -317,7 +316,7 @@ identity_boot_execute (TpmLink *link, const BaseConfig *config, const IdentityFa
 
   report->pending |= IDENTITY_PENDING_MARKER | IDENTITY_PENDING_MODE_FILE;
   report->retry_decision = report->mode != IDENTITY_MODE_TPM && may_go_away (report->reason);
-  report->marker = compose_marker (report);
+  report->marker = compose_marker (report, config);
   tpm_link_get_status (link, &status);
   report->boot_commands = status.commands;
   return g_steal_pointer (&report);

@@ -369,13 +369,26 @@ def test_state_folder_that_is_too_open_is_closed(folder):
 def test_state_folder_of_another_owner_is_named_and_nothing_is_created(folder):
     if os.geteuid() != 0:
         raise tap.Skip("machine lacks: root, to make a folder of another owner")
-    state = pathlib.Path(folder, "persist/tpmidd")
-    state.mkdir(parents=True, mode=0o700)
-    os.chown(state, 0, 0)
-    found = status(folder)
+    state = pathlib.Path(folder, "others")
+    state.mkdir(mode=0o700)
+    found = status(folder, "--set", f"StatePath={state}")
     expect_ends_in(found, 17, "fault", "state-unreadable")
-    expect(any("persist/tpmidd" in p for p in found["problems"]), str(found["problems"]))
+    expect(any("others" in p and "chown" in p for p in found["problems"]), str(found["problems"]))
     expect(not certificate(folder).exists(), "a certificate was made")
+
+
+def test_state_folder_on_a_missing_file_system_creates_nothing_until_it_comes(folder):
+    state = f"{folder}/late/tpmidd"
+    script = f"""tpmidctl status --json; mkdir -m 777 {folder}/late; for i in $(seq 100); do tpmidctl status --json | grep -q '"tpm"' &&
+        test -s {state}/identity && exit 0; sleep 0.1; done; exit 1"""
+    found = json.JSONDecoder().raw_decode(boot(folder, "--set", f"StatePath={state}", script=script).stdout)[0]
+    expect_ends_in(found, 17, "fault", "state-unreadable")
+
+
+def test_state_folder_that_is_missing_is_made(folder):
+    found = status(folder, "--set", f"StatePath={folder}/persist/config/state")
+    expect_ends_in(found, 16, "tpm", "first-boot")
+    expect_equal(oct(pathlib.Path(folder, "persist/config/state").stat().st_mode & 0o777), oct(0o700))
 
 
 def test_garbled_record_is_moved_aside_when_the_tpm_has_the_key(folder):

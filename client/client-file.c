@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "client-file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define PIECE_SIZE 65536
+
+typedef int FdGuard;
+
+static void
+fd_guard_clear (FdGuard *fd)
+{
+  if (*fd > STDERR_FILENO)
+    (void) close (*fd);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (FdGuard, fd_guard_clear)
+
+static gboolean
+is_standard (const char *path)
+{
+  return path == NULL || g_str_equal (path, "-");
+}
+
+static gboolean
+fail (tpmid_error *error, int errsv, const char *what, const char *path)
+{
+  return client_error_set (error, CLIENT_ERROR_FILE, "cannot %s %s: %s", what, path, g_strerror (errsv));
+}
+
+static int
+open_input (const char *path, tpmid_error *error)
+{
+  int fd = is_standard (path) ? STDIN_FILENO : open (path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+  if (fd < 0)
+    fail (error, errno, "open", path);
+  return fd;
+}
+
+static ssize_t
+read_piece (int fd, guint8 *buffer, gsize size)
+{
+  ssize_t n;
+
+  do
+    n = read (fd, buffer, size);
+  while (n < 0 && errno == EINTR);
+  return n;
+}
+
+gboolean
+client_file_stream (const char *path, ClientFileFunc func, gpointer user_data, tpmid_error *error)
+{
+  g_auto (FdGuard) fd = open_input (path, error);
+  g_autofree guint8 *buffer = g_malloc (PIECE_SIZE);
+  ssize_t n;
+
+  if (fd < 0)
+    return FALSE;
+  while ((n = read_piece (fd, buffer, PIECE_SIZE)) > 0)
+    if (!func (buffer, (gsize) n, user_data))
+      return client_error_set (error, CLIENT_ERROR_FAILED, "cannot work on %s", path);
+  return n == 0 ? TRUE : fail (error, errno, "read", path);
+}
+
+gboolean
+client_file_read_start (const char *path, gsize limit, GBytes **ret_content, tpmid_error *error)
+{
+  g_auto (FdGuard) fd = open_input (path, error);
+  g_autofree guint8 *buffer = g_malloc (limit);
+  gsize size = 0;
+  ssize_t n = 1;
+
+  if (fd < 0)
+    return FALSE;
+  while (size < limit && (n = read_piece (fd, buffer + size, limit - size)) > 0)
+    size += (gsize) n;
+  if (n < 0)
+    return fail (error, errno, "read", path);
+  *ret_content = g_bytes_new (buffer, size);
+  return TRUE;
+}
+
+static gboolean
+write_stdout (gconstpointer data, gsize size, tpmid_error *error)
+{
+  if (fwrite (data, 1, size, stdout) != size || fflush (stdout) != 0)
+    return fail (error, errno, "write", "standard output");
+  return TRUE;
+}
+
+static gboolean
+write_all (int fd, const guint8 *data, gsize size)
+{
+  while (size > 0)
+    {
+      ssize_t n = write (fd, data, size);
+      if (n < 0 && errno == EINTR)
+        continue;
+      if (n < 0)
+        return FALSE;
+      data += n;
+      size -= (gsize) n;
+    }
+  return TRUE;
+}
+
+gboolean
+client_file_write (const char *path, gconstpointer data, gsize size, tpmid_error *error)
+{
+  if (is_standard (path))
+    return write_stdout (data, size, error);
+
+  int fd = open (path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
+  if (fd < 0)
+    return fail (error, errno, "open", path);
+
+  int errsv = write_all (fd, data, size) ? 0 : errno;
+  if (close (fd) < 0 && errsv == 0)
+    errsv = errno;
+  return errsv == 0 ? TRUE : fail (error, errsv, "write", path);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "client-error.h"
+
+G_BEGIN_DECLS
+
+/*
+ * Files that the user names; "-" is standard input or output. Errors are CLIENT_ERROR_FILE and name the file.
+ */
+
+/** ClientFileFunc: takes @size bytes; %FALSE ends the reading with an error */
+typedef gboolean (*ClientFileFunc) (const guint8 *data, gsize size, gpointer user_data);
+
+/** client_file_stream: gives the whole file to @func, piece by piece */
+gboolean client_file_stream (const char *path, ClientFileFunc func, gpointer user_data, tpmid_error *error);
+
+/**
+ * client_file_read_start:
+ * @limit: greatest number of bytes to read
+ * @ret_content: (out) (transfer full): the file's beginning: all of it, or @limit bytes
+ */
+gboolean client_file_read_start (const char *path, gsize limit, GBytes **ret_content, tpmid_error *error);
+
+/**
+ * client_file_write:
+ * @path: (nullable): %NULL is standard output
+ *
+ * Writes the whole file; one that was there is overwritten.
+ */
+gboolean client_file_write (const char *path, gconstpointer data, gsize size, tpmid_error *error);
+
+G_END_DECLS

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "client-crypto.h"
+#include "client-file.h"
+#include "client-json.h"
+#include "client-session.h"
+
+#include <string.h>
+
+static const char *
+text_of (const tpmid_value *key, const char *property)
+{
+  return tpmid_value_string (tpmid_value_find (key, property));
+}
+
+static char *
+reference_of (const tpmid_value *key)
+{
+  gsize size;
+  const guint8 *data = tpmid_value_bytes (tpmid_value_find (key, "Reference"), &size);
+
+  return client_crypto_hex (data, size);
+}
+
+static void
+free_value (gpointer value)
+{
+  tpmid_value_free (value);
+}
+
+/* One key after the other: one that is deleted meanwhile is not in the list. */
+static gboolean
+load_keys (ClientSession *session, GPtrArray *ret_keys, tpmid_error *error)
+{
+  tpmid_client *client = client_session_get (session);
+  char **names = NULL;
+  int r = tpmid_list_keys (client, session->timeout_ms, &names, error);
+
+  for (guint i = 0; r >= 0 && names[i] != NULL; i++)
+    {
+      tpmid_value *key = NULL;
+      r = tpmid_get_key (client, names[i], session->timeout_ms, &key, error);
+      if (r >= 0)
+        g_ptr_array_add (ret_keys, key);
+      else if (tpmid_error_is (error, "NotFound"))
+        r = 0;
+    }
+  tpmid_strv_free (names);
+  return r >= 0;
+}
+
+static void
+print_table (const GPtrArray *keys)
+{
+  gsize width = strlen ("NAME");
+
+  for (guint i = 0; i < keys->len; i++)
+    width = MAX (width, strlen (text_of (keys->pdata[i], "Name")));
+
+  printf ("%-*s  %-9s  %-7s  %-7s  %-5s  %s\n", (int) width, "NAME", "ALGORITHM", "USAGE", "STATE", "OWNER", "REFERENCE");
+  for (guint i = 0; i < keys->len; i++)
+    {
+      const tpmid_value *key = keys->pdata[i];
+      g_autofree char *reference = reference_of (key);
+      printf ("%-*s  %-9s  %-7s  %-7s  %-5" G_GUINT64_FORMAT "  %s\n", (int) width, text_of (key, "Name"),
+              text_of (key, "Algorithm"), text_of (key, "Usage"), text_of (key, "State"),
+              tpmid_value_unsigned (tpmid_value_find (key, "Owner")), reference);
+    }
+}
+
+static gboolean
+list_keys (ClientSession *session, tpmid_error *error)
+{
+  g_autoptr (GPtrArray) keys = g_ptr_array_new_with_free_func (free_value);
+  g_autoptr (JsonBuilder) builder = json_builder_new ();
+
+  if (!load_keys (session, keys, error))
+    return FALSE;
+  if (!session->json)
+    {
+      print_table (keys);
+      return TRUE;
+    }
+  json_builder_begin_array (builder);
+  for (guint i = 0; i < keys->len; i++)
+    client_json_add_properties (builder, keys->pdata[i]);
+  json_builder_end_array (builder);
+  client_json_print (builder, stdout, FALSE);
+  return TRUE;
+}
+
+static void
+print_json (const tpmid_value *key)
+{
+  g_autoptr (JsonBuilder) builder = json_builder_new ();
+
+  client_json_add_properties (builder, key);
+  client_json_print (builder, stdout, FALSE);
+}
+
+static void
+print_key (const tpmid_value *key)
+{
+  g_autofree char *reference = reference_of (key);
+
+  printf ("Name        %s\n", text_of (key, "Name"));
+  printf ("Algorithm   %s\n", text_of (key, "Algorithm"));
+  printf ("Usage       %s\n", text_of (key, "Usage"));
+  printf ("State       %s\n", text_of (key, "State"));
+  printf ("Owner       uid %" G_GUINT64_FORMAT "\n", tpmid_value_unsigned (tpmid_value_find (key, "Owner")));
+  printf ("Reference   %s\n", reference);
+  printf ("Certificate %s\n", text_of (key, "Certificate")[0] != '\0' ? "yes" : "none");
+}
+
+static gboolean
+print_public (const tpmid_value *key, tpmid_error *error)
+{
+  gsize size;
+  const guint8 *data = tpmid_value_bytes (tpmid_value_find (key, "PublicKey"), &size);
+  g_autofree char *pem = client_crypto_pem ("PUBLIC KEY", data, size);
+
+  if (size == 0)
+    return client_error_set (error, CLIENT_ERROR_NOT_FOUND, "the public key is not known");
+  return client_file_write (NULL, pem, strlen (pem), error);
+}
+
+static gboolean
+show_key (ClientSession *session, const char *name, gboolean public, tpmid_error *error)
+{
+  g_autoptr (tpmid_value) key = NULL;
+
+  if (name == NULL)
+    return client_error_set (error, CLIENT_ERROR_USAGE, "keys show: the key's name is missing");
+  if (public && session->json)
+    return client_error_set (error, CLIENT_ERROR_USAGE, "keys show: --public prints PEM; --json has it as \"public-key\"");
+  if (tpmid_get_key (client_session_get (session), name, session->timeout_ms, &key, error) < 0)
+    return FALSE;
+  if (public)
+    return print_public (key, error);
+
+  if (session->json)
+    print_json (key);
+  else
+    print_key (key);
+  return TRUE;
+}
+
+static gboolean
+run (ClientSession *session, const ClientVerb *self, GStrv *arguments, tpmid_error *error)
+{
+  gboolean public = FALSE;
+  const GOptionEntry entries[] = {
+    { "public", 0, 0, G_OPTION_ARG_NONE, &public, "show: print the public key (SubjectPublicKeyInfo, PEM)", NULL },
+    { NULL },
+  };
+
+  if (!client_session_parse_verb (session, self, entries, arguments, error))
+    return FALSE;
+
+  const GStrv words = *arguments;
+  if (words[1] != NULL && g_str_equal (words[1], "show"))
+    return client_session_expect (words, 3, error) && show_key (session, words[2], public, error);
+  if (words[1] != NULL && !g_str_equal (words[1], "list"))
+    return client_error_set (error, CLIENT_ERROR_USAGE, "keys: there is no \"keys %s\", only list and show", words[1]);
+  if (public)
+    return client_error_set (error, CLIENT_ERROR_USAGE, "--public goes with \"keys show NAME\"");
+  return client_session_expect (words, 2, error) && list_keys (session, error);
+}
+
+const ClientVerb client_verb_keys = {
+  .name = "keys",
+  .synopsis = "[list | show NAME]",
+  .summary = "List the keys, or show one",
+  .run = run,
+};

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Shared between the files of the library; nothing here is exported. */
+
+#include "tpmid.h"
+
+#include <systemd/sd-bus.h>
+
+#define LIB_SERVICE "org.tpmid1"
+#define LIB_ERROR(name) LIB_SERVICE ".Error." name
+#define LIB_DBUS_ERROR(name) "org.freedesktop.DBus.Error." name
+
+/* ---- errors ---- */
+
+/**
+ * lib_error_set:
+ * @error: (out) (optional): what to fill in
+ * @number: positive errno value
+ * @name: D-Bus error name
+ * @format: the message, printf style; cut at a character's end where it is too long
+ *
+ * Returns: -@number
+ */
+int lib_error_set (tpmid_error *error, int number, const char *name, const char *format, ...)
+  __attribute__ ((format (printf, 4, 5)));
+
+/**
+ * lib_error_set_errno:
+ * @result: negative errno value of a local failure (of sd-bus)
+ * @what: what was being done
+ *
+ * Returns: @result
+ */
+int lib_error_set_errno (tpmid_error *error, int result, const char *what);
+
+/**
+ * lib_error_set_reply:
+ * @reply: the error that a call was answered with, set
+ *
+ * Returns: negative errno value
+ */
+int lib_error_set_reply (tpmid_error *error, const sd_bus_error *reply);
+
+/* ---- text ---- */
+
+bool lib_text_is_utf8 (const char *string);
+
+/** lib_text_is_key_name: whether @name is [a-z0-9][a-z0-9._-]{0,63} */
+bool lib_text_is_key_name (const char *name);
+
+/** LIB_KEY_PATH_SIZE: room for the object path of any key, with its NUL: the folder and 64 escaped bytes */
+#define LIB_KEY_PATH_SIZE 256
+
+/** lib_text_key_path: writes the object path of the key @name, a key name (org.tpmid1.Key.xml has the rule), to @path */
+void lib_text_key_path (const char *name, char path[LIB_KEY_PATH_SIZE]);
+
+/**
+ * lib_text_key_name:
+ *
+ * Returns: (transfer full) (nullable): name of the key at object path @path; NULL when it is no key's path (errno EBADMSG),
+ *   or out of memory (ENOMEM)
+ */
+char *lib_text_key_name (const char *path);
+
+/* ---- values ---- */
+
+tpmid_value *lib_value_new (tpmid_kind kind);
+tpmid_value *lib_value_new_boolean (bool boolean);
+tpmid_value *lib_value_new_unsigned (uint64_t number);
+tpmid_value *lib_value_new_signed (int64_t number);
+tpmid_value *lib_value_new_real (double number);
+tpmid_value *lib_value_new_string (const char *string);
+tpmid_value *lib_value_new_bytes (const void *data, size_t size);
+
+/**
+ * lib_value_append:
+ * @container: a list or dict
+ * @key: (nullable): for a dict; copied
+ * @child: (transfer full) (nullable): the element; freed on failure too; NULL is out of memory
+ *
+ * Returns: 0 or -ENOMEM
+ */
+int lib_value_append (tpmid_value *container, const char *key, tpmid_value *child);
+
+/**
+ * lib_value_read:
+ * @message: at the value to read
+ * @ret_value: (out) (transfer full): the value
+ *
+ * Returns: 0, -EBADMSG for what has no place in a tpmid_value, or sd-bus's error
+ */
+int lib_value_read (sd_bus_message *message, tpmid_value **ret_value);
+
+/**
+ * lib_value_write:
+ * @message: to append to
+ * @dict: (nullable): NULL is an empty dict
+ *
+ * Appends @dict as a{sv}; its elements are strings, byte strings, booleans, or lists of strings.
+ *
+ * Returns: 0, -EINVAL for other elements, or sd-bus's error
+ */
+int lib_value_write (sd_bus_message *message, const tpmid_value *dict);
+
+static inline void
+lib_value_clear (tpmid_value **value)
+{
+  tpmid_value_free (*value);
+}
+#define lib_auto_value __attribute__ ((cleanup (lib_value_clear))) tpmid_value *
+
+/* ---- connection ---- */
+
+struct tpmid_client
+{
+  char *address; /* NULL: the system bus */
+  sd_bus *bus;   /* NULL: not opened */
+  int pid;       /* whose connection it is */
+};
+
+/** lib_deadline: CLOCK_MONOTONIC instant in microseconds, @timeout_ms from now */
+uint64_t lib_deadline (int timeout_ms);
+
+/** lib_deadline_left: microseconds until @deadline; 0 when it has passed */
+uint64_t lib_deadline_left (uint64_t deadline);
+
+/**
+ * lib_bus_open:
+ * @address: (nullable): as tpmid_client_new()
+ * @ret_bus: (out) (transfer full): a connection that is ready for calls
+ */
+int lib_bus_open (const char *address, uint64_t deadline, sd_bus **ret_bus, tpmid_error *error);
+
+/**
+ * lib_client_bus:
+ * @ret_bus: (out) (transfer none): the client's connection; valid until the next call
+ *
+ * Opens it where there is none, where it broke and where it is another process's.
+ */
+int lib_client_bus (tpmid_client *client, uint64_t deadline, sd_bus **ret_bus, tpmid_error *error);
+
+/* ---- calls ---- */
+
+/** LibTarget: whose method is called */
+typedef struct LibTarget
+{
+  const char *path;
+  const char *interface;
+  const char *service; /* NULL: tpmidd */
+} LibTarget;
+
+/** LibCall: one method call. Begin, append the arguments to @message, finish, read from @reply. */
+typedef struct LibCall
+{
+  sd_bus *bus;
+  uint64_t deadline;
+  sd_bus_message *message;
+  sd_bus_message *reply;
+} LibCall;
+
+void lib_call_clear (LibCall *call);
+#define lib_auto_call __attribute__ ((cleanup (lib_call_clear))) LibCall
+
+/**
+ * lib_call_begin:
+ * @call: zeroed
+ * @bus: an open connection
+ */
+int lib_call_begin (LibCall *call, sd_bus *bus, const LibTarget *target, const char *method, uint64_t deadline,
+                    tpmid_error *error);
+
+/** lib_call_open: lib_call_begin() on the client's connection, which it opens where needed */
+int lib_call_open (LibCall *call, tpmid_client *client, const LibTarget *target, const char *method, uint64_t deadline,
+                   tpmid_error *error);
+
+/**
+ * lib_call_finish:
+ * @result: what appending the arguments returned; a failure is reported from here
+ * @signature: what the answer has to be
+ */
+int lib_call_finish (LibCall *call, int result, const char *signature, tpmid_error *error);
+
+/** lib_call_string: reads one string (or object path) of the answer: (out) (transfer full) (optional) @ret_string */
+int lib_call_string (LibCall *call, char **ret_string, tpmid_error *error);
+
+/** lib_call_bytes: reads one byte array of the answer: (out) (transfer full) @ret_data; never NULL */
+int lib_call_bytes (LibCall *call, uint8_t **ret_data, size_t *ret_size, tpmid_error *error);
+
+/** lib_call_value: reads one value of any type of the answer */
+int lib_call_value (LibCall *call, tpmid_value **ret_value, tpmid_error *error);

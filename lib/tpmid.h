@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * libtpmid: the device's identity, from any program.
+ *
+ * A thin, typed way to the D-Bus service org.tpmid1, which owns the device's TPM. No TPM, no key and no secret is ever
+ * in the caller's process. What the methods do, which rights they need and which errors they answer with is written in
+ * the interface files org.tpmid1.*.xml; each function names its method.
+ *
+ * Common to all functions
+ *
+ * - Success is 0 or more, failure a negative errno value; on failure @error, where given, is filled in, and every
+ *   `ret_` parameter is untouched. On success @error is untouched: it needs no initialisation and no clean-up.
+ * - @timeout_ms bounds the whole call, with the opening of the connection: milliseconds, 0 or more, or
+ *   TPMID_TIMEOUT_DEFAULT. When it has passed, the error is org.freedesktop.DBus.Error.NoReply (ETIMEDOUT).
+ * - Memory that a function hands out belongs to the caller: strings and byte arrays are freed with free(), lists of
+ *   strings with tpmid_strv_free(), opaque objects with their own function. Each of these takes NULL.
+ * - Strings are UTF-8. What is not is refused with org.tpmid1.Error.InvalidArgument before anything is sent.
+ * - Threads: different clients (and watches) may be used at the same time, one client by one thread at a time.
+ *   Processes: after fork() the child's first call opens a connection of its own; a watch is not for the child.
+ * - A connection that broke (the bus was restarted) is opened anew by the next call. No call is ever sent twice.
+ */
+
+/** TPMID_TIMEOUT_DEFAULT: for @timeout_ms: 30 seconds */
+#define TPMID_TIMEOUT_DEFAULT (-1)
+
+/**
+ * tpmid_error:
+ * @name: the D-Bus error name: org.tpmid1.Error.… as the daemon sent it, or org.freedesktop.DBus.Error.… (NoServer: no
+ *   bus; Disconnected: the bus went away; ServiceUnknown: no tpmidd; NoReply: no answer in time; BadAddress; AccessDenied;
+ *   NoMemory; InconsistentMessage: an answer that does not fit the interface)
+ * @message: a sentence for a person, in UTF-8; cut off where it is too long
+ * @number: errno value that comes closest, positive; the function returned its negative
+ *
+ * What went wrong. Programs decide by @name (tpmid_error_is()), never by @message.
+ */
+typedef struct tpmid_error
+{
+  char name[256];
+  char message[1024];
+  int number;
+} tpmid_error;
+
+/**
+ * tpmid_error_is:
+ * @error: an error that a function of this library filled in
+ * @name: what follows "org.tpmid1.Error.", for example "NotFound"
+ *
+ * Returns: whether @error is this error of tpmidd's
+ */
+bool tpmid_error_is (const tpmid_error *error, const char *name);
+
+/**
+ * tpmid_strv_free:
+ * @strings: (transfer full) (nullable): NULL-terminated list of strings from this library
+ */
+void tpmid_strv_free (char **strings);
+
+/* ---- values ---- */
+
+/**
+ * tpmid_value:
+ *
+ * A value from the bus, or options for a method: a tree whose leaves are numbers, strings and byte strings. D-Bus
+ * variants do not show, a variant is its content. It does not change while it is only read, and can then be read by
+ * several threads at once.
+ */
+typedef struct tpmid_value tpmid_value;
+
+typedef enum tpmid_kind
+{
+  TPMID_KIND_NONE,     /* what tpmid_value_kind() says of NULL */
+  TPMID_KIND_BOOLEAN,  /* D-Bus b */
+  TPMID_KIND_UNSIGNED, /* D-Bus y, q, u, t */
+  TPMID_KIND_SIGNED,   /* D-Bus n, i, x */
+  TPMID_KIND_REAL,     /* D-Bus d */
+  TPMID_KIND_STRING,   /* D-Bus s, o, g */
+  TPMID_KIND_BYTES,    /* D-Bus ay */
+  TPMID_KIND_LIST,     /* any other array, and structures */
+  TPMID_KIND_DICT      /* D-Bus a{s…} */
+} tpmid_kind;
+
+/**
+ * tpmid_value_free:
+ * @value: (transfer full) (nullable): a value with all that is in it; not one that belongs to another value
+ */
+void tpmid_value_free (tpmid_value *value);
+
+/** tpmid_value_kind: what @value is; TPMID_KIND_NONE for NULL. Later versions may add kinds. */
+tpmid_kind tpmid_value_kind (const tpmid_value *value);
+
+/*
+ * The contents. Each function takes any value, also NULL, so that
+ * tpmid_value_string (tpmid_value_find (status, "mode")) needs no check on the way: what has no such content is false,
+ * 0, the empty string, no bytes.
+ */
+bool tpmid_value_boolean (const tpmid_value *value);
+uint64_t tpmid_value_unsigned (const tpmid_value *value);
+int64_t tpmid_value_signed (const tpmid_value *value);
+double tpmid_value_real (const tpmid_value *value);
+
+/**
+ * tpmid_value_string:
+ *
+ * Returns: (transfer none): the string, valid as long as @value; "" when it is none; never NULL
+ */
+const char *tpmid_value_string (const tpmid_value *value);
+
+/**
+ * tpmid_value_bytes:
+ * @ret_size: (out): number of bytes; 0 when @value is no byte string
+ *
+ * Returns: (transfer none) (nullable): the bytes, valid as long as @value; may be NULL only when there are none
+ */
+const uint8_t *tpmid_value_bytes (const tpmid_value *value, size_t *ret_size);
+
+/**
+ * tpmid_value_count:
+ *
+ * Returns: number of elements of a list or dict; 0 for everything else
+ */
+size_t tpmid_value_count (const tpmid_value *value);
+
+/**
+ * tpmid_value_at:
+ * @index: 0 to tpmid_value_count() - 1, in the order of the bus message
+ * @ret_key: (out) (optional) (transfer none): the element's key in a dict, valid as long as @value; NULL in a list
+ *
+ * Returns: (transfer none) (nullable): the element, valid as long as @value; NULL where there is none
+ */
+const tpmid_value *tpmid_value_at (const tpmid_value *value, size_t index, const char **ret_key);
+
+/**
+ * tpmid_value_find:
+ * @value: (nullable): a dict
+ * @key: the key to look for
+ *
+ * Returns: (transfer none) (nullable): the element, valid as long as @value; NULL where there is none
+ */
+const tpmid_value *tpmid_value_find (const tpmid_value *value, const char *key);
+
+/**
+ * tpmid_value_new_dict:
+ *
+ * Returns: (transfer full) (nullable): an empty dict, for the options of a method; NULL when out of memory
+ */
+tpmid_value *tpmid_value_new_dict (void);
+
+/**
+ * tpmid_value_set_string:
+ * @dict: a dict of tpmid_value_new_dict()
+ * @key: the option's name, as the method's documentation has it; copied
+ * @string: its value; copied
+ *
+ * Adds an option of D-Bus type s.
+ *
+ * Returns: 0; -EINVAL when @dict is none, a string is not UTF-8 or @key is set; -ENOMEM
+ */
+int tpmid_value_set_string (tpmid_value *dict, const char *key, const char *string);
+
+/**
+ * tpmid_value_set_bytes:
+ * @data: (array length=size): its value; copied
+ * @size: 0 or more bytes
+ *
+ * Adds an option of D-Bus type ay. As tpmid_value_set_string() otherwise.
+ */
+int tpmid_value_set_bytes (tpmid_value *dict, const char *key, const void *data, size_t size);
+
+/**
+ * tpmid_value_add_string:
+ * @string: one more element of the list; copied
+ *
+ * Adds to an option of D-Bus type as, and makes it at the first time. As tpmid_value_set_string() otherwise; -EINVAL
+ * when @key is set to something that is not a list.
+ */
+int tpmid_value_add_string (tpmid_value *dict, const char *key, const char *string);
+
+/* ---- client ---- */
+
+/** tpmid_client: one private connection to the bus, opened by the first call that needs it */
+typedef struct tpmid_client tpmid_client;
+
+/**
+ * tpmid_client_new:
+ * @bus_address: (nullable): D-Bus address (D-Bus specification, "Server Addresses"), for example
+ *   "unix:path=/run/dbus/system_bus_socket"; NULL for the system bus (which DBUS_SYSTEM_BUS_ADDRESS can name)
+ * @ret_client: (out) (transfer full): the client; tpmid_client_free()
+ *
+ * Connects to nothing yet, so a program can make its client before the bus is there.
+ *
+ * Returns: 0, -ENOMEM
+ */
+int tpmid_client_new (const char *bus_address, tpmid_client **ret_client);
+
+/**
+ * tpmid_client_free:
+ * @client: (transfer full) (nullable): a client; its connection is closed
+ */
+void tpmid_client_free (tpmid_client *client);
+
+/* ---- the device: org.tpmid1.Device ---- */
+
+/**
+ * tpmid_get_status:
+ * @ret_status: (out) (transfer full): a dict with the keys that GetStatus documents ("mode", "state", "reason", "hint",
+ *   "row", "problems", "version", "serial", "serial-source", and the dicts "key" and "tpm"); tpmid_value_free()
+ *
+ * org.tpmid1.Device.GetStatus: all there is to know, within 50 ms whatever the TPM does.
+ *
+ * Errors: InvalidArgument
+ */
+int tpmid_get_status (tpmid_client *client, int timeout_ms, tpmid_value **ret_status, tpmid_error *error);
+
+/**
+ * tpmid_get_serial_number:
+ * @ret_serial: (out) (transfer full): printable ASCII, 1 to 64 bytes, or "" when there is none
+ * @ret_source: (out) (optional) (transfer full): "tpm-nv", "dmi", "device-tree", "file" or "none"
+ *
+ * org.tpmid1.Device.GetSerialNumber. No serial number is an answer, not an error.
+ *
+ * Errors: InvalidArgument
+ */
+int tpmid_get_serial_number (tpmid_client *client, int timeout_ms, char **ret_serial, char **ret_source, tpmid_error *error);
+
+/**
+ * tpmid_set_serial_number:
+ * @serial: printable ASCII without blanks, 1 to 64 bytes
+ *
+ * org.tpmid1.Device.SetSerialNumber: writes the serial number, once in the TPM's life. The same again is a success.
+ *
+ * Errors: InvalidArgument, Exists, NotSupported, HandleTaken, HierarchyAuthRequired, NvFull, TpmUnavailable, Timeout,
+ * Busy, NotAuthorized
+ */
+int tpmid_set_serial_number (tpmid_client *client, const char *serial, int timeout_ms, tpmid_error *error);
+
+/**
+ * tpmid_get_certificate:
+ * @ret_pem: (out) (transfer full): the device certificate and its chain, leaf first, PEM; "" when there is none
+ *
+ * Property org.tpmid1.Device.Certificate.
+ */
+int tpmid_get_certificate (tpmid_client *client, int timeout_ms, char **ret_pem, tpmid_error *error);
+
+/* ---- keys: org.tpmid1.Keys and org.tpmid1.Key ---- */
+
+/*
+ * A key goes by its name, [a-z0-9][a-z0-9._-]{0,63}; the device's own is "device". What is not a key name is refused
+ * with InvalidArgument before anything is sent; a key that is not there is NotFound, or NotReady before the boot
+ * decision.
+ */
+
+/**
+ * tpmid_list_keys:
+ * @ret_names: (out) (transfer full): the names of all keys, sorted, NULL-terminated; tpmid_strv_free()
+ *
+ * org.tpmid1.Keys.ListKeys.
+ *
+ * Errors: InvalidArgument
+ */
+int tpmid_list_keys (tpmid_client *client, int timeout_ms, char ***ret_names, tpmid_error *error);
+
+/**
+ * tpmid_find_key:
+ * @reference: (array fixed-size=32): SHA-256 over the DER SubjectPublicKeyInfo (RFC 5280, 4.1)
+ * @ret_name: (out) (transfer full): name of the key with this public key
+ *
+ * org.tpmid1.Keys.FindKey.
+ *
+ * Errors: NotFound, NotReady
+ */
+int tpmid_find_key (tpmid_client *client, const uint8_t reference[32], int timeout_ms, char **ret_name, tpmid_error *error);
+
+/**
+ * tpmid_get_key:
+ * @key: the key's name
+ * @ret_properties: (out) (transfer full): a dict with the properties of org.tpmid1.Key under their D-Bus names: "Name",
+ *   "Algorithm", "Usage", "State", "Certificate" (strings), "Reference" (32 bytes), "PublicKey" (DER), "Owner" (uid);
+ *   tpmid_value_free()
+ *
+ * All properties of one key (org.freedesktop.DBus.Properties.GetAll).
+ *
+ * Errors: InvalidArgument, NotFound, NotReady
+ */
+int tpmid_get_key (tpmid_client *client, const char *key, int timeout_ms, tpmid_value **ret_properties, tpmid_error *error);
+
+/**
+ * tpmid_sign:
+ * @key: the key's name
+ * @digest: (array length=digest_size): the digest to sign
+ * @digest_size: exactly what the hash makes: 32, 48 or 64 bytes
+ * @options: (nullable): a dict: "hash" (string: "sha256", the default, "sha384", "sha512"), "scheme" (string), "reference"
+ *   (32 bytes: refuse unless the key is this one)
+ * @ret_signature: (out) (transfer full): the signature; DER ECDSA-Sig-Value (RFC 3279, 2.2.3) for an EC key; free()
+ * @ret_size: (out): its size in bytes
+ *
+ * org.tpmid1.Key.Sign.
+ *
+ * Errors: InvalidArgument, NotFound, NotReady, NotAuthorized, Busy, Timeout, Cancelled, TpmUnavailable, TpmFailure,
+ * TpmLockout, KeyOrphaned, UntrustedResponse, IdentityFault
+ */
+int tpmid_sign (tpmid_client *client, const char *key, const uint8_t *digest, size_t digest_size, const tpmid_value *options,
+                int timeout_ms, uint8_t **ret_signature, size_t *ret_size, tpmid_error *error);
+
+/**
+ * tpmid_create_csr:
+ * @key: the key's name
+ * @subject: distinguished name, "/CN=…/O=…"; at most 1024 bytes; may be "" when @options name the subject
+ * @options: (nullable): a dict: "hash" (string); "dns", "email", "uri", "ip", "eku" (lists of strings)
+ * @ret_csr: (out) (transfer full): PKCS #10 CertificationRequest (RFC 2986), DER; free()
+ * @ret_size: (out): its size in bytes
+ *
+ * org.tpmid1.Key.CreateCsr: a certificate signing request, signed by the key.
+ *
+ * Errors: as tpmid_sign()
+ */
+int tpmid_create_csr (tpmid_client *client, const char *key, const char *subject, const tpmid_value *options, int timeout_ms,
+                      uint8_t **ret_csr, size_t *ret_size, tpmid_error *error);
+
+/* ---- watching ---- */
+
+/** tpmid_watch: a stream of property changes, on a connection of its own */
+typedef struct tpmid_watch tpmid_watch;
+
+/**
+ * tpmid_watch_new:
+ * @client: whose bus to watch; not needed any more afterwards
+ * @ret_watch: (out) (transfer full): the watch; tpmid_watch_free()
+ *
+ * From the return on no change is missed: ask for the status after it. Neither needs nor starts tpmidd.
+ */
+int tpmid_watch_new (tpmid_client *client, int timeout_ms, tpmid_watch **ret_watch, tpmid_error *error);
+
+/** tpmid_watch_free: @watch: (transfer full) (nullable): a watch; its connection is closed */
+void tpmid_watch_free (tpmid_watch *watch);
+
+/**
+ * tpmid_watch_fd:
+ *
+ * Returns: a descriptor for poll(): when POLLIN is set call tpmid_watch_next() with @timeout_ms 0 until it returns 0.
+ *   It belongs to the watch.
+ */
+int tpmid_watch_fd (tpmid_watch *watch);
+
+/**
+ * tpmid_watch_next:
+ * @timeout_ms: how long to wait; 0 only takes what is there
+ * @ret_change: (out) (transfer full): a dict, in one of two forms: "object" (path), "interface", "changed" (dict of
+ *   property name and new value), "invalidated" (list of property names whose value is to be asked for); or "running"
+ *   (boolean): tpmidd came to the bus or left it, so that everything is to be asked for anew
+ *
+ * Waits for the next change that tpmidd (and nobody else) announced.
+ *
+ * Returns: 1 with a change; 0 when the time has passed; negative on failure, after which the watch is of no more use
+ */
+int tpmid_watch_next (tpmid_watch *watch, int timeout_ms, tpmid_value **ret_change, tpmid_error *error);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,183 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""test-client.py TPMIDCTL: what tpmidctl does when there is no daemon: usage, bad input, files, no bus. TAP."""
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+
+TPMIDCTL = sys.argv[1]
+VERBS = ['status', 'serial', 'keys', 'sign', 'verify', 'csr', 'cert', 'monitor']
+NO_BUS = 'unix:path=/nonexistent/bus'
+SETTINGS = dict(os.environ, DBUS_SYSTEM_BUS_ADDRESS=NO_BUS)
+tests = []
+
+
+def test(function):
+    tests.append(function)
+    return function
+
+
+def run(*arguments, data=b''):
+    return subprocess.run([TPMIDCTL, *arguments], input=data, capture_output=True, env=SETTINGS, timeout=20)
+
+
+def fails(status, *arguments, data=b'', says=None):
+    result = run(*arguments, data=data)
+    detail = f'{arguments}: {result}'
+    assert result.returncode == status, detail
+    assert result.stdout == b'', detail
+    assert result.stderr.startswith(b'tpmidctl: ') and result.stderr.endswith(b'\n'), detail
+    assert says is None or says in result.stderr.decode(), detail
+
+
+@test
+def help_lists_every_verb_and_exit_status():
+    result = run('--help')
+    text = result.stdout.decode()
+    assert result.returncode == 0 and result.stderr == b''
+    for verb in VERBS:
+        assert f'\n  {verb} ' in text, verb
+    for status in range(13):
+        assert f'\n  {status} ' in text, status
+
+
+@test
+def every_verb_has_help():
+    for verb in VERBS:
+        result = run(verb, '--help')
+        assert result.returncode == 0 and f' {verb}' in result.stdout.decode(), verb
+        assert '--timeout' in result.stdout.decode(), verb
+
+
+@test
+def version_is_one_line():
+    result = run('--version')
+    assert result.returncode == 0
+    assert result.stdout.startswith(b'tpmidctl ') and result.stdout.count(b'\n') == 1
+
+
+@test
+def usage_errors_exit_2():
+    for arguments in ([], ['bogus'], ['--bogus'], ['--'], ['status', '--bogus'], ['status', 'extra'],
+                      ['serial', 'bogus'], ['serial', 'set'], ['serial', 'set', 'a', 'b'],
+                      ['keys', 'bogus'], ['keys', 'show'], ['keys', 'show', 'a', 'b'], ['keys', 'list', '--public'],
+                      ['keys', 'show', 'device', '--public', '--json'], ['sign'], ['sign', '--in'],
+                      ['sign', '--in', 'a', '--digest', 'b'], ['verify', '--in', '/dev/null'],
+                      ['verify', '--in', '-', '--signature', '-'], ['csr'], ['cert', 'bogus'],
+                      ['monitor', '--count', '-1'], ['--timeout', '0', 'status'], ['--timeout', 'x', 'status'],
+                      ['status', '--timeout', '1e9'], ['status', '--timeout', 'nan']):
+        if '--json' not in arguments:
+            fails(2, *arguments)
+        else:
+            assert run(*arguments).returncode == 2, arguments
+
+
+@test
+def no_bus_exits_9():
+    for arguments in (['status'], ['serial'], ['serial', 'set', 'X'], ['keys'], ['keys', 'list'],
+                      ['keys', 'show', 'device'], ['cert', 'show'], ['monitor'], ['sign', '--in', '/dev/null'],
+                      ['csr', '--subject', '/CN=x'], ['verify', '--in', '/dev/null', '--signature', '/dev/null']):
+        fails(9, *arguments, says='cannot connect')
+
+
+@test
+def options_may_stand_before_and_after_the_verb():
+    address = 'unix:path=/nonexistent/other'
+    fails(9, '--bus-address', address, 'status', says=address)
+    fails(9, 'status', '--bus-address', address, says=address)
+    fails(9, 'keys', '--bus-address', address, 'show', 'device', says=address)
+    fails(9, 'keys', 'show', 'device', f'--bus-address={address}', says=address)
+    fails(9, 'serial', 'set', '--', '--value', says='the system bus')
+
+
+@test
+def json_errors_are_json_on_stderr():
+    for status, arguments in ((9, ['status', '--json']), (9, ['--json', 'status']), (2, ['status', '--json', '--bogus']),
+                              (3, ['--json', 'keys', 'show', '\udcff'])):
+        result = run(*arguments)
+        assert result.returncode == status and result.stdout == b'', result
+        error = json.loads(result.stderr)['error']
+        assert error['exit'] == status and error['name'] and error['message'], error
+
+
+@test
+def digest_of_wrong_length_exits_3_before_any_call():
+    for size in (0, 1, 31, 33, 48, 64, 65, 1 << 20):
+        fails(3, 'sign', '--digest', '-', data=bytes(size))
+    for size in (32, 64):
+        fails(3, 'sign', '--digest', '-', '--hash', 'sha384', data=bytes(size))
+    fails(3, 'sign', '--digest', '-', data=bytes(48), says='--hash sha384')
+    for size, name in ((32, 'sha256'), (48, 'sha384'), (64, 'sha512')):
+        fails(9, 'sign', '--digest', '-', '--hash', name, data=bytes(size))
+
+
+@test
+def digest_file_is_read_no_further_than_needed():
+    fails(3, 'sign', '--digest', '/dev/zero')
+    fails(3, 'verify', '--in', '/dev/null', '--signature', '/dev/zero')
+
+
+@test
+def input_is_streamed():
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, 'large')
+        with open(path, 'wb') as file:
+            file.truncate(256 << 20)
+        fails(9, 'sign', '--in', path)
+    # The largest that any run so far needed, in KiB: far less than the file.
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 128 << 10
+
+
+@test
+def bad_names_and_hashes_exit_3():
+    fails(3, 'sign', '--in', '/dev/null', '--hash', 'md5', says='sha256')
+    for name in ('', 'Device', '../x', 'a' * 65, 'a' * 10000, '\udcff'):
+        fails(3, 'sign', '--in', '/dev/null', '--key', name)
+        fails(3, 'keys', 'show', name)
+    fails(3, 'csr', '--subject', '/CN=\udcff')
+    fails(3, 'csr', '--subject', '/CN=x', '--dns', '\udcff')
+    fails(3, 'serial', 'set', '\udcff')
+
+
+@test
+def files_that_cannot_be_used_exit_1():
+    fails(1, 'sign', '--in', '/nonexistent', says='/nonexistent')
+    fails(1, 'sign', '--in', '/')
+    fails(1, 'sign', '--digest', '/nonexistent')
+    fails(1, 'verify', '--in', '/dev/null', '--signature', '/nonexistent')
+
+
+@test
+def full_standard_output_exits_1():
+    with open('/dev/full', 'wb') as full:
+        result = subprocess.run([TPMIDCTL, '--version'], stdout=full, stderr=subprocess.PIPE, env=SETTINGS, timeout=20)
+    assert result.returncode == 1 and b'standard output' in result.stderr, result
+
+
+@test
+def works_in_any_locale():
+    for locale in ('C', 'C.UTF-8'):
+        settings = dict(SETTINGS, LC_ALL=locale)
+        result = subprocess.run([TPMIDCTL, 'csr', '--subject', '/CN=Zoë'], capture_output=True, env=settings, timeout=20)
+        assert result.returncode == 9, result
+
+
+def main():
+    failed = 0
+    print(f'1..{len(tests)}', flush=True)
+    for number, function in enumerate(tests, 1):
+        try:
+            function()
+            verdict = 'ok'
+        except (AssertionError, ValueError, subprocess.TimeoutExpired) as error:
+            failed += 1
+            verdict = 'not ok'
+            print('\n'.join(f'# {line}' for line in str(error).splitlines()))
+        print(f'{verdict} {number} - {function.__name__.replace("_", "-")}', flush=True)
+    return 1 if failed else 0
+
+
+sys.exit(main())
