@@ -229,12 +229,12 @@ serve (GDBusConnection *connection, const BaseConfig *config)
   (void) sd_notify (0, "STOPPING=1");
   g_bus_unown_name (name);
   bus_service_free (service);
-  tpm_queue_stop (queue);
+  identity_device_stop (device);
+  tpm_queue_free (queue);
   /* The jobs that were waiting tell their callers that they were cancelled. */
   while (g_main_context_iteration (NULL, FALSE))
     ;
   g_object_unref (device);
-  tpm_queue_free (queue);
   (void) g_dbus_connection_flush_sync (connection, NULL, NULL);
   return daemon.exit_status;
 }

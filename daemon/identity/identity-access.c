@@ -121,7 +121,8 @@ describe (IdentityRight right, guint owner, const IdentityGroups *groups)
 }
 
 gboolean
-identity_access_check (const IdentityCaller *caller, IdentityRight right, guint owner, const IdentityGroups *groups, GError **error)
+identity_access_check (const IdentityCaller *caller, IdentityRight right, guint owner, const IdentityGroups *groups,
+                       GError **error)
 {
   if ((guint) right >= G_N_ELEMENTS (rights))
     {
@@ -134,6 +135,7 @@ identity_access_check (const IdentityCaller *caller, IdentityRight right, guint 
     return TRUE;
 
   g_autofree char *who = describe (right, owner, groups);
-  g_set_error (error, TPMID_ERROR, TPMID_ERROR_NOT_AUTHORIZED, "uid %u may not %s; it takes %s", caller->uid, rights[right].what, who);
+  g_set_error (error, TPMID_ERROR, TPMID_ERROR_NOT_AUTHORIZED, "uid %u may not %s; it takes %s", caller->uid,
+               rights[right].what, who);
   return FALSE;
 }

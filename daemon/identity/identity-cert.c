@@ -8,6 +8,7 @@
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <string.h>
 
 #define SECONDS_PER_DAY (24 * 60 * 60)
 #define NO_EXPIRATION "99991231235959Z"  /* RFC 5280, 4.1.2.5 */

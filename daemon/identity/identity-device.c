@@ -32,6 +32,7 @@ struct _IdentityDevice
 
   gint64 started_us;
   gboolean is_decided;
+  gboolean is_stopped;
   gboolean is_working;    /* a chain of jobs runs: decide, execute, settle */
   gboolean is_probing;
   guint timer;
@@ -49,10 +50,7 @@ identity_device_finalize (GObject *object)
 {
   IdentityDevice *self = IDENTITY_DEVICE (object);
 
-  g_clear_handle_id (&self->timer, g_source_remove);
-  g_clear_handle_id (&self->marker_timer, g_source_remove);
-  g_clear_object (&self->marker_monitor);
-  g_signal_handlers_disconnect_by_data (self->keys, self);
+  identity_device_stop (self);
   g_object_unref (self->keys);
   g_clear_pointer (&self->report, identity_report_unref);
   g_ptr_array_unref (self->file_problems);
@@ -338,8 +336,11 @@ on_settled (GObject *source, GAsyncResult *result, gpointer user_data)
   Settled *settled = tpm_queue_push_finish (result, NULL);
 
   self->is_working = FALSE;
-  if (settled == NULL) /* the queue is being freed */
-    return;
+  if (self->is_stopped || settled == NULL)
+    {
+      g_clear_pointer (&settled, settled_free);
+      return;
+    }
   log_new_problems (self->file_problems, settled->problems);
   self->pending = settled->pending;
   g_ptr_array_unref (self->file_problems);
@@ -394,11 +395,11 @@ static void
 on_executed (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   g_autoptr (IdentityDevice) self = user_data;
-  IdentityReport *report = tpm_queue_push_finish (result, NULL);
+  g_autoptr (IdentityReport) report = tpm_queue_push_finish (result, NULL);
 
-  if (report == NULL)
+  if (self->is_stopped || report == NULL)
     return;
-  adopt_report (self, report);
+  adopt_report (self, identity_report_ref (report));
   begin_settling (self, report->pending);
 }
 
@@ -437,7 +438,7 @@ on_decided (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (IdentityDevice) self = user_data;
   g_autoptr (IdentityFacts) facts = tpm_queue_push_finish (result, NULL);
 
-  if (facts == NULL)
+  if (self->is_stopped || facts == NULL)
     return;
   if (should_wait_for_tpm (self, facts))
     {
@@ -468,7 +469,7 @@ on_probed (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autofree char *done = tpm_queue_push_finish (result, NULL);
 
   self->is_probing = FALSE;
-  if (self->report != NULL)
+  if (!self->is_stopped)
     notify_changed (self);
 }
 
@@ -549,6 +550,16 @@ identity_device_start (IdentityDevice *self)
 {
   self->started_us = g_get_monotonic_time ();
   begin_decision (self);
+}
+
+void
+identity_device_stop (IdentityDevice *self)
+{
+  self->is_stopped = TRUE;
+  g_clear_handle_id (&self->timer, g_source_remove);
+  g_clear_handle_id (&self->marker_timer, g_source_remove);
+  g_clear_object (&self->marker_monitor);
+  g_signal_handlers_disconnect_by_data (self->keys, self);
 }
 
 IdentityKeys *
@@ -650,7 +661,8 @@ on_serial_set (GObject *source, GAsyncResult *result, gpointer user_data)
   self->serial = g_strdup (serial);
   self->serial_source = "tpm-nv";
   base_log (G_LOG_LEVEL_MESSAGE, BASE_LOG_ID_SERIAL_SET, NULL, "the serial number is %s", serial);
-  notify_changed (self);
+  if (!self->is_stopped)
+    notify_changed (self);
   g_task_return_boolean (task, TRUE);
 }
 

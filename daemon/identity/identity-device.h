@@ -60,7 +60,7 @@ G_DECLARE_FINAL_TYPE (IdentityDevice, identity_device, IDENTITY, DEVICE, GObject
 /**
  * identity_device_new:
  * @config: (transfer none): must outlive the device
- * @queue: (transfer none): must outlive the device
+ * @queue: (transfer none): must live until identity_device_stop()
  */
 IdentityDevice *identity_device_new (const BaseConfig *config, TpmQueue *queue);
 
@@ -70,6 +70,13 @@ IdentityDevice *identity_device_new (const BaseConfig *config, TpmQueue *queue);
  * Begins the boot decision. Nothing is read or written before this call.
  */
 void identity_device_start (IdentityDevice *self);
+
+/**
+ * identity_device_stop:
+ *
+ * Lets go of the queue, which may be freed afterwards; jobs that are still answered change nothing any more.
+ */
+void identity_device_stop (IdentityDevice *self);
 
 /**
  * identity_device_peek_keys:

@@ -46,6 +46,16 @@ set_tpm_trouble (IdentityFacts *facts, IdentityTpm tpm, const char *sentence)
   facts->tpm_trouble = g_strdup (sentence);
 }
 
+/* Opening the link reads the TPM's properties. Where it was open before, this is another look, perhaps at a cause that is gone. */
+static gboolean
+open_link (TpmLink *link, GError **error)
+{
+  TpmLinkStatus before;
+
+  tpm_link_get_status (link, &before);
+  return tpm_link_ensure (link, error) && (before.state != TPM_STATE_READY || tpm_link_refresh_facts (link, error));
+}
+
 static void
 look_for_tpm (IdentityFacts *facts, TpmLink *link, const BaseConfig *config)
 {
@@ -53,7 +63,7 @@ look_for_tpm (IdentityFacts *facts, TpmLink *link, const BaseConfig *config)
 
   if (config->tpm == BASE_TPM_OFF)
     set_tpm_trouble (facts, IDENTITY_TPM_ABSENT, "Tpm=off: the TPM is not used");
-  else if (tpm_link_ensure (link, &error))
+  else if (open_link (link, &error))
     facts->inputs.tpm = IDENTITY_TPM_READY;
   else if (g_error_matches (error, TPMID_ERROR, TPMID_ERROR_NO_DEVICE))
     set_tpm_trouble (facts, IDENTITY_TPM_ABSENT, error->message);

@@ -4,19 +4,11 @@
 #include "base-error.h"
 #include "identity-x509.h"
 
-#include <openssl/core_names.h>
-#include <openssl/ecdsa.h>
 #include <openssl/err.h>
-#include <openssl/params.h>
 
-static const struct
-{
-  const char *name;
-  const char *curve; /* OpenSSL's name */
-  gsize size;        /* bytes in a coordinate */
-} algorithms[] = {
-  [IDENTITY_ALGORITHM_ECC_P256] = { "ecc-p256", SN_X9_62_prime256v1, 32 },
-  [IDENTITY_ALGORITHM_ECC_P384] = { "ecc-p384", SN_secp384r1, 48 },
+static const char *const algorithm_names[] = {
+  [IDENTITY_ALGORITHM_ECC_P256] = "ecc-p256",
+  [IDENTITY_ALGORITHM_ECC_P384] = "ecc-p384",
 };
 
 static const struct
@@ -33,8 +25,8 @@ static const struct
 const char *
 identity_algorithm_name (IdentityAlgorithm algorithm)
 {
-  g_assert ((guint) algorithm < G_N_ELEMENTS (algorithms));
-  return algorithms[algorithm].name;
+  g_assert ((guint) algorithm < G_N_ELEMENTS (algorithm_names));
+  return algorithm_names[algorithm];
 }
 
 gboolean
@@ -49,7 +41,8 @@ identity_hash_from_name (const char *name, IdentityHash *ret_hash, GError **erro
 
   g_autofree char *shown = g_strndup (name, 32);
   g_autofree char *escaped = g_strescape (shown, NULL);
-  g_set_error (error, TPMID_ERROR, TPMID_ERROR_INVALID_ARGUMENT, "there is no hash \"%s\"; use sha256, sha384 or sha512", escaped);
+  g_set_error (error, TPMID_ERROR, TPMID_ERROR_INVALID_ARGUMENT, "there is no hash \"%s\"; use sha256, sha384 or sha512",
+               escaped);
   return FALSE;
 }
 
@@ -79,49 +72,17 @@ identity_hash_digest (IdentityHash hash, gconstpointer data, gsize size)
   return g_bytes_new (digest, length);
 }
 
-/* OpenSSL checks here that the point is on the curve and its coordinates are below the prime; our curves have cofactor 1, so
- * every such point is a public key. */
-static EVP_PKEY *
-key_from_point (const char *curve, const guint8 *point, gsize size)
-{
-  g_autoptr (EVP_PKEY_CTX) context = EVP_PKEY_CTX_new_from_name (NULL, "EC", NULL);
-  OSSL_PARAM parameters[] = {
-    OSSL_PARAM_construct_utf8_string (OSSL_PKEY_PARAM_GROUP_NAME, (char *) curve, 0),
-    OSSL_PARAM_construct_octet_string (OSSL_PKEY_PARAM_PUB_KEY, (void *) point, size),
-    OSSL_PARAM_construct_end (),
-  };
-  EVP_PKEY *key = NULL;
-
-  if (context == NULL || EVP_PKEY_fromdata_init (context) != 1
-      || EVP_PKEY_fromdata (context, &key, EVP_PKEY_PUBLIC_KEY, parameters) != 1)
-    ERR_clear_error ();
-  return key;
-}
-
 GBytes *
 identity_public_from_point (IdentityAlgorithm algorithm, const guint8 *x, const guint8 *y, gsize size, GError **error)
 {
-  static const guint8 uncompressed = 0x04; /* SEC 1, 2.3.3 */
-  g_autoptr (GByteArray) point = g_byte_array_new ();
-  g_autoptr (EVP_PKEY) key = NULL;
-  const char *name = identity_algorithm_name (algorithm);
-  guint8 *der = NULL;
+  g_autoptr (GBytes) spki = identity_x509_spki_from_point (algorithm, x, y, size);
+  g_autoptr (EVP_PKEY) key = spki != NULL ? identity_x509_key_from_spki (spki) : NULL;
 
-  if (size == algorithms[algorithm].size)
-    {
-      g_byte_array_append (point, &uncompressed, 1);
-      g_byte_array_append (point, x, (guint) size);
-      g_byte_array_append (point, y, (guint) size);
-      key = key_from_point (algorithms[algorithm].curve, point->data, point->len);
-    }
-  if (key == NULL)
-    {
-      g_set_error (error, TPMID_ERROR, TPMID_ERROR_UNTRUSTED_RESPONSE, "a public point of %" G_GSIZE_FORMAT
-                   " bytes a coordinate is not on the curve of %s", size, name);
-      return NULL;
-    }
-  int der_size = i2d_PUBKEY (key, &der);
-  return identity_x509_take_der (der, der_size, "encode a public key", error);
+  if (key != NULL)
+    return g_steal_pointer (&spki);
+  g_set_error (error, TPMID_ERROR, TPMID_ERROR_UNTRUSTED_RESPONSE, "a public point of %" G_GSIZE_FORMAT
+               " bytes a coordinate is not on the curve of %s", size, identity_algorithm_name (algorithm));
+  return NULL;
 }
 
 GBytes *
@@ -165,12 +126,14 @@ gboolean
 identity_public_verify (GBytes *spki, GBytes *digest, GBytes *signature)
 {
   g_autoptr (EVP_PKEY) key = identity_x509_key_from_spki (spki);
-  g_autoptr (EVP_PKEY_CTX) context = key != NULL && EVP_PKEY_is_a (key, "EC") ? EVP_PKEY_CTX_new_from_pkey (NULL, key, NULL) : NULL;
+  g_autoptr (EVP_PKEY_CTX) context = NULL;
   gsize digest_size, signature_size;
   const guint8 *digest_data = g_bytes_get_data (digest, &digest_size);
   const guint8 *signature_data = g_bytes_get_data (signature, &signature_size);
   gboolean good = FALSE;
 
+  if (key != NULL && EVP_PKEY_is_a (key, "EC"))
+    context = EVP_PKEY_CTX_new_from_pkey (NULL, key, NULL);
   if (digest_size == 32 || digest_size == 48 || digest_size == 64)
     good = context != NULL && EVP_PKEY_verify_init (context) == 1
            && EVP_PKEY_verify (context, signature_data, signature_size, digest_data, digest_size) == 1;

@@ -11,6 +11,7 @@
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -131,8 +132,8 @@ check_algorithm (const EVP_PKEY *key, const char *path, IdentityAlgorithm *ret_a
                    "be on P-256 or P-384", path, curve[0] != '\0' ? curve : "of its own parameters");
       return FALSE;
     }
-  g_set_error (error, TPMID_ERROR, TPMID_ERROR_UNSUPPORTED_ALGORITHM, "%s is an %s key; the device key must be an EC key on P-256 "
-               "or P-384", path, EVP_PKEY_get0_type_name (key));
+  g_set_error (error, TPMID_ERROR, TPMID_ERROR_UNSUPPORTED_ALGORITHM, "%s is an %s key; the device key must be an EC key on "
+               "P-256 or P-384", path, EVP_PKEY_get0_type_name (key));
   return FALSE;
 }
 
@@ -145,7 +146,8 @@ check_pair (EVP_PKEY *key, const char *path, GError **error)
 
   ERR_clear_error ();
   if (!good)
-    g_set_error (error, TPMID_ERROR, TPMID_ERROR_CORRUPT, "the private key in %s does not belong to the public key beside it", path);
+    g_set_error (error, TPMID_ERROR, TPMID_ERROR_CORRUPT, "the private key in %s does not belong to the public key beside it",
+                 path);
   return good;
 }
 
@@ -192,8 +194,8 @@ check_free (const char *path, GError **error)
 
   if (lstat (path, &st) == 0)
     {
-      g_set_error (error, TPMID_ERROR, TPMID_ERROR_EXISTS, "%s is there already and will not be replaced; move it away for a new key",
-                   path);
+      g_set_error (error, TPMID_ERROR, TPMID_ERROR_EXISTS, "%s is there already and will not be replaced; move it "
+                   "away for a new key", path);
       return FALSE;
     }
   if (errno != ENOENT)
@@ -270,8 +272,8 @@ identity_softkey_sign (const IdentitySoftkey *self, IdentityHash hash, GBytes *d
 
   if (g_bytes_get_size (digest) != identity_hash_size (hash))
     {
-      g_set_error (error, TPMID_ERROR, TPMID_ERROR_INVALID_ARGUMENT, "a %s digest has %" G_GSIZE_FORMAT " bytes, not %" G_GSIZE_FORMAT,
-                   identity_hash_name (hash), identity_hash_size (hash), g_bytes_get_size (digest));
+      g_set_error (error, TPMID_ERROR, TPMID_ERROR_INVALID_ARGUMENT, "a %s digest has %" G_GSIZE_FORMAT " bytes, not %"
+                   G_GSIZE_FORMAT, identity_hash_name (hash), identity_hash_size (hash), g_bytes_get_size (digest));
       return NULL;
     }
   context = EVP_PKEY_CTX_new_from_pkey (NULL, self->key, NULL);

@@ -7,15 +7,40 @@
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/objects.h>
+#include <openssl/params.h>
+#include <string.h>
 
-#define POINT_MAX 48 /* bytes in a coordinate on P-384 */
+#define COORDINATE_MAX 48 /* bytes, on P-384 */
+#define PREFIX_MAX 27
+
+/* Our curves, and what stands before x and y in a SubjectPublicKeyInfo with a named curve and an uncompressed point (RFC 5480,
+ * 2): AlgorithmIdentifier { id-ecPublicKey, curve }, the header of the BIT STRING, no unused bits, 0x04 (SEC 1, 2.3.3). */
+static const struct
+{
+  const char *name; /* OpenSSL's */
+  gsize size;       /* bytes in a coordinate */
+  gsize prefix_size;
+  guint8 prefix[PREFIX_MAX];
+} curves[] = {
+  [IDENTITY_ALGORITHM_ECC_P256] = {
+    SN_X9_62_prime256v1, 32, 27,
+    { 0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01,
+      0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00, 0x04 },
+  },
+  [IDENTITY_ALGORITHM_ECC_P384] = {
+    SN_secp384r1, 48, 24,
+    { 0x30, 0x76, 0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01,
+      0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22, 0x03, 0x62, 0x00, 0x04 },
+  },
+};
 
 gboolean
 identity_x509_fail (GError **error, const char *what)
 {
   const char *reason = ERR_reason_error_string (ERR_peek_last_error ());
 
-  g_set_error (error, TPMID_ERROR, TPMID_ERROR_FAILED, "cannot %s: %s", what, reason != NULL ? reason : "OpenSSL gives no reason");
+  g_set_error (error, TPMID_ERROR, TPMID_ERROR_FAILED, "cannot %s: %s", what,
+               reason != NULL ? reason : "OpenSSL gives no reason");
   ERR_clear_error ();
   return FALSE;
 }
@@ -37,16 +62,67 @@ identity_x509_take_der (guint8 *der, int size, const char *what, GError **error)
   return g_bytes_new_with_free_func (der, (gsize) size, free_der, der);
 }
 
+GBytes *
+identity_x509_spki_from_point (IdentityAlgorithm algorithm, const guint8 *x, const guint8 *y, gsize size)
+{
+  g_autoptr (GByteArray) spki = g_byte_array_new ();
+
+  g_assert ((guint) algorithm < G_N_ELEMENTS (curves));
+  if (size != curves[algorithm].size)
+    return NULL;
+  g_byte_array_append (spki, curves[algorithm].prefix, (guint) curves[algorithm].prefix_size);
+  g_byte_array_append (spki, x, (guint) size);
+  g_byte_array_append (spki, y, (guint) size);
+  return g_byte_array_free_to_bytes (g_steal_pointer (&spki));
+}
+
+/* OpenSSL checks here that the point is on the curve and its coordinates are below the prime; our curves have cofactor 1, so
+ * every such point is a public key. */
+static EVP_PKEY *
+key_from_point (const char *curve, const guint8 *point, gsize size)
+{
+  g_autoptr (EVP_PKEY_CTX) context = EVP_PKEY_CTX_new_from_name (NULL, "EC", NULL);
+  OSSL_PARAM parameters[] = {
+    OSSL_PARAM_construct_utf8_string (OSSL_PKEY_PARAM_GROUP_NAME, (char *) curve, 0),
+    OSSL_PARAM_construct_octet_string (OSSL_PKEY_PARAM_PUB_KEY, (void *) point, size),
+    OSSL_PARAM_construct_end (),
+  };
+  EVP_PKEY *key = NULL;
+
+  if (context != NULL && EVP_PKEY_fromdata_init (context) == 1)
+    (void) EVP_PKEY_fromdata (context, &key, EVP_PKEY_PUBLIC_KEY, parameters);
+  return key;
+}
+
+static EVP_PKEY *
+decode_spki (const guint8 *data, gsize size)
+{
+  const guint8 *at = data;
+  g_autoptr (EVP_PKEY) key = size <= G_MAXINT ? d2i_PUBKEY (NULL, &at, (long) size) : NULL;
+
+  return key != NULL && at == data + size ? g_steal_pointer (&key) : NULL;
+}
+
 EVP_PKEY *
 identity_x509_key_from_spki (GBytes *spki)
 {
   gsize size;
-  const guint8 *at = g_bytes_get_data (spki, &size);
-  const guint8 *end = at + size;
-  g_autoptr (EVP_PKEY) key = size <= G_MAXINT ? d2i_PUBKEY (NULL, &at, (long) size) : NULL;
+  const guint8 *data = g_bytes_get_data (spki, &size);
+  EVP_PKEY *key = NULL;
+  gboolean ours = FALSE;
 
+  /* Keys in our own encoding go past OpenSSL's decoder, which takes twice as long as the verification of a signature. */
+  for (guint i = 0; i < G_N_ELEMENTS (curves) && !ours; i++)
+    {
+      gsize prefix_size = curves[i].prefix_size;
+      ours = size == prefix_size + 2 * curves[i].size && memcmp (data, curves[i].prefix, prefix_size) == 0;
+      if (ours)
+        key = key_from_point (curves[i].name, data + prefix_size - 1, size - prefix_size + 1);
+    }
+  if (!ours)
+    key = decode_spki (data, size);
   ERR_clear_error ();
-  return key != NULL && at == end ? g_steal_pointer (&key) : NULL;
+  return key;
 }
 
 gboolean
@@ -58,13 +134,13 @@ identity_x509_algorithm_of_key (const EVP_PKEY *key, IdentityAlgorithm *ret_algo
   known = EVP_PKEY_is_a (key, "EC")
           && EVP_PKEY_get_utf8_string_param (key, OSSL_PKEY_PARAM_GROUP_NAME, curve, sizeof curve, NULL) == 1;
   ERR_clear_error ();
-  if (known && g_str_equal (curve, SN_X9_62_prime256v1))
-    *ret_algorithm = IDENTITY_ALGORITHM_ECC_P256;
-  else if (known && g_str_equal (curve, SN_secp384r1))
-    *ret_algorithm = IDENTITY_ALGORITHM_ECC_P384;
-  else
-    return FALSE;
-  return TRUE;
+  for (guint i = 0; known && i < G_N_ELEMENTS (curves); i++)
+    if (g_str_equal (curve, curves[i].name))
+      {
+        *ret_algorithm = (IdentityAlgorithm) i;
+        return TRUE;
+      }
+  return FALSE;
 }
 
 static gboolean
@@ -80,16 +156,16 @@ get_coordinate (const EVP_PKEY *key, const char *name, guint8 *coordinate, gsize
 GBytes *
 identity_x509_spki_from_key (const EVP_PKEY *key, IdentityAlgorithm algorithm, GError **error)
 {
-  gsize size = algorithm == IDENTITY_ALGORITHM_ECC_P384 ? 48 : 32;
-  guint8 x[POINT_MAX];
-  guint8 y[POINT_MAX];
+  gsize size = curves[algorithm].size;
+  guint8 x[COORDINATE_MAX];
+  guint8 y[COORDINATE_MAX];
 
   if (!get_coordinate (key, OSSL_PKEY_PARAM_EC_PUB_X, x, size) || !get_coordinate (key, OSSL_PKEY_PARAM_EC_PUB_Y, y, size))
     {
       identity_x509_fail (error, "get the public point of a key");
       return NULL;
     }
-  return identity_public_from_point (algorithm, x, y, size, error);
+  return identity_x509_spki_from_point (algorithm, x, y, size);
 }
 
 const EVP_MD *

@@ -47,10 +47,22 @@ gboolean identity_x509_fail (GError **error, const char *what);
 GBytes *identity_x509_take_der (guint8 *der, int size, const char *what, GError **error);
 
 /**
+ * identity_x509_spki_from_point:
+ * @x: (array length=size): big-endian, padded to @size
+ * @y: (array length=size): likewise
+ *
+ * Does not look whether the point is on the curve.
+ *
+ * Returns: (transfer full) (nullable): DER SubjectPublicKeyInfo with a named curve and an uncompressed point; %NULL when @size
+ *   is not the curve's
+ */
+GBytes *identity_x509_spki_from_point (IdentityAlgorithm algorithm, const guint8 *x, const guint8 *y, gsize size);
+
+/**
  * identity_x509_key_from_spki:
  * @spki: DER SubjectPublicKeyInfo, nothing after it
  *
- * Returns: (transfer full) (nullable): the public key; %NULL when it does not parse
+ * Returns: (transfer full) (nullable): the public key; %NULL when it does not parse or its point is not on its curve
  */
 EVP_PKEY *identity_x509_key_from_spki (GBytes *spki);
 

@@ -169,13 +169,19 @@ fail_probe (const char *path, int errsv, GError **error)
   return FALSE;
 }
 
+const char *
+tpm_device_path (const char *tcti)
+{
+  return g_str_has_prefix (tcti, DEVICE_PREFIX) ? tcti + strlen (DEVICE_PREFIX) : NULL;
+}
+
 gboolean
 tpm_device_probe (const char *tcti, GError **error)
 {
-  if (!g_str_has_prefix (tcti, DEVICE_PREFIX))
-    return TRUE;
+  const char *path = tpm_device_path (tcti);
 
-  const char *path = tcti + strlen (DEVICE_PREFIX);
+  if (path == NULL)
+    return TRUE;
   int fd = open (path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (fd < 0)
     return fail_probe (path, errno, error);

@@ -20,6 +20,13 @@ G_BEGIN_DECLS
 gboolean tpm_device_choose (const char *sysfs_root, gboolean exclusive, char **ret_tcti, GError **error);
 
 /**
+ * tpm_device_path:
+ *
+ * Returns: (transfer none) (nullable): PATH of the TCTI configuration "device:PATH", %NULL for any other
+ */
+const char *tpm_device_path (const char *tcti);
+
+/**
  * tpm_device_probe:
  * @tcti: TCTI configuration
  * @error: TPMID_ERROR_NO_DEVICE, _NO_PERMISSION (names path, uid, owner and remedy), _DEVICE_BUSY (names the holder)

@@ -44,13 +44,6 @@ gboolean tpm_link_fail (TpmLink *link, TSS2_RC rc, GError **error, const char *d
 const TpmFacts *tpm_link_facts (TpmLink *link);
 
 /**
- * tpm_link_refresh_facts:
- *
- * Reads the facts that can change while the link is open (passwords, lockout, hierarchies). One command.
- */
-gboolean tpm_link_refresh_facts (TpmLink *link, GError **error);
-
-/**
  * tpm_link_has_handle:
  * @handle: persistent or NV handle
  * @ret_exists: (out): whether it is defined

@@ -173,8 +173,9 @@ load_tcti (TpmLink *link, const char *tcti, GError **error)
       link->tcti = tpm_tcti_new (inner, &link->commands, link->fault, link->fault_data);
       return TRUE;
     }
-  /* "Cannot connect" has one code whether the TPM was never there or went away. */
-  if ((rc == TSS2_TCTI_RC_IO_ERROR || rc == TSS2_TCTI_RC_NO_CONNECTION) && !link->opened_once)
+  /* "Cannot connect" has one code whether the TPM was never there, went away, or is a node (which opened a moment ago) that
+   * does not answer like a TPM. */
+  if ((rc == TSS2_TCTI_RC_IO_ERROR || rc == TSS2_TCTI_RC_NO_CONNECTION) && !link->opened_once && tpm_device_path (tcti) == NULL)
     {
       g_set_error (error, TPMID_ERROR, TPMID_ERROR_NO_DEVICE,
                    "%s: nothing answers there (0x%x); check Tcti=, or start what it names", doing, rc);

@@ -108,6 +108,13 @@ void tpm_link_free (TpmLink *link);
 gboolean tpm_link_ensure (TpmLink *link, GError **error);
 
 /**
+ * tpm_link_refresh_facts:
+ *
+ * Reads the facts that can change while the link is open (passwords, lockout, hierarchies). One command.
+ */
+gboolean tpm_link_refresh_facts (TpmLink *link, GError **error);
+
+/**
  * tpm_link_retry_now:
  *
  * Any thread. Forgets the back-off, so that the next tpm_link_ensure() tries.

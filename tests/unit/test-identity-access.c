@@ -88,7 +88,8 @@ test_sentences (void)
     const char *sentence;
   } expected[] = {
     { IDENTITY_RIGHT_SIGN, "uid 1001 may not sign with this key; it takes root, the key's owner (uid 1000) or group tpmid-sign" },
-    { IDENTITY_RIGHT_DECRYPT, "uid 1001 may not decrypt with this key; it takes root, the key's owner (uid 1000) or group tpmid-decrypt" },
+    { IDENTITY_RIGHT_DECRYPT, "uid 1001 may not decrypt with this key; it takes root, the key's owner (uid 1000) or "
+                                "group tpmid-decrypt" },
     { IDENTITY_RIGHT_CREATE, "uid 1001 may not create a key; it takes root, group tpmid-sign or group tpmid-decrypt" },
     { IDENTITY_RIGHT_OWN, "uid 1001 may not change this key; it takes root or the key's owner (uid 1000)" },
     { IDENTITY_RIGHT_ADMIN, "uid 1001 may not administer this device; it takes root" },

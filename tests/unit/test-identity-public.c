@@ -289,6 +289,25 @@ test_bad_key (Fixture *fixture, gconstpointer data)
   g_assert_false (identity_public_verify (rsa, digest, rsa_signature));
 }
 
+/* The same key in another encoding, and what is no point in ours */
+static void
+test_other_encoding (Fixture *fixture, gconstpointer data)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (algorithms); i++)
+    {
+      g_autoptr (IdentitySoftkey) key = make_key (fixture, "key.pem", algorithms[i]);
+      g_autoptr (GBytes) digest = identity_hash_digest (IDENTITY_HASH_SHA256, "abc", 3);
+      g_autoptr (GBytes) signature = identity_softkey_sign (key, IDENTITY_HASH_SHA256, digest, NULL);
+      GBytes *spki = identity_softkey_peek_spki (key);
+      g_autoptr (GBytes) off_curve = flip (spki, g_bytes_get_size (spki) - 1);
+
+      g_free (run_openssl (fixture, "ec -in key.pem -pubout -conv_form compressed -outform DER -out spki"));
+      g_autoptr (GBytes) compressed = fixture_read (fixture, "spki");
+      g_assert_true (identity_public_verify (compressed, digest, signature));
+      g_assert_false (identity_public_verify (off_curve, digest, signature));
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -305,5 +324,6 @@ main (int argc, char **argv)
   ADD ("refuses-any-flipped-bit", test_bad_signature);
   ADD ("refuses-digest-of-other-length", test_digest_length);
   ADD ("refuses-other-key", test_bad_key);
+  ADD ("verifies-with-other-encodings-of-the-key", test_other_encoding);
   return g_test_run ();
 }

@@ -111,7 +111,7 @@ test_blocks_before (Fixture *fixture, gconstpointer data)
 static void
 test_exposure (Fixture *fixture, gconstpointer data)
 {
-  g_autoptr (IdentitySoftkey) key = make_key (fixture, "key.pem", IDENTITY_ALGORITHM_ECC_P256);
+  identity_softkey_unref (make_key (fixture, "key.pem", IDENTITY_ALGORITHM_ECC_P256));
   g_autofree char *path = fixture_path (fixture, "key.pem");
   static const mode_t open_modes[] = { 0640, 0604, 0620, 0666 };
 
@@ -146,7 +146,7 @@ test_exposure_without_modes (void)
 static void
 test_encrypted (Fixture *fixture, gconstpointer data)
 {
-  g_autoptr (IdentitySoftkey) key = make_key (fixture, "key.pem", IDENTITY_ALGORITHM_ECC_P256);
+  identity_softkey_unref (make_key (fixture, "key.pem", IDENTITY_ALGORITHM_ECC_P256));
 
   g_free (run_openssl (fixture, "pkcs8 -topk8 -in key.pem -passout pass:secret -out pkcs8.pem"));
   assert_load_refused (fixture, "pkcs8.pem", TPMID_ERROR_CORRUPT, "is encrypted");
@@ -175,7 +175,7 @@ test_no_key (Fixture *fixture, gconstpointer data)
 {
   static const char no_base64[] = "-----BEGIN PRIVATE KEY-----\n!!!!\n-----END PRIVATE KEY-----\n";
   static const char no_key[] = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
-  g_autoptr (IdentitySoftkey) key = make_key (fixture, "key.pem", IDENTITY_ALGORITHM_ECC_P256);
+  identity_softkey_unref (make_key (fixture, "key.pem", IDENTITY_ALGORITHM_ECC_P256));
   g_autoptr (GBytes) pem = fixture_read (fixture, "key.pem");
 
   g_free (fixture_write (fixture, "zero.pem", "", 0));
@@ -205,8 +205,8 @@ read_der (Fixture *fixture, const char *name)
 static void
 test_mixed_pair (Fixture *fixture, gconstpointer data)
 {
-  g_autoptr (IdentitySoftkey) one = make_key (fixture, "one.pem", IDENTITY_ALGORITHM_ECC_P256);
-  g_autoptr (IdentitySoftkey) two = make_key (fixture, "two.pem", IDENTITY_ALGORITHM_ECC_P256);
+  identity_softkey_unref (make_key (fixture, "one.pem", IDENTITY_ALGORITHM_ECC_P256));
+  identity_softkey_unref (make_key (fixture, "two.pem", IDENTITY_ALGORITHM_ECC_P256));
   g_autoptr (GBytes) one_der = read_der (fixture, "one.pem");
   g_autoptr (GBytes) two_der = read_der (fixture, "two.pem");
   gsize size = g_bytes_get_size (one_der);
@@ -215,8 +215,8 @@ test_mixed_pair (Fixture *fixture, gconstpointer data)
   g_assert_cmpuint (g_bytes_get_size (two_der), ==, size);
   memcpy (mixed + size - 64, (const guint8 *) g_bytes_get_data (two_der, NULL) + size - 64, 64);
   g_autofree char *base64 = g_base64_encode (mixed, size);
-  g_autofree char *pem = g_strdup_printf ("-----BEGIN EC PRIVATE KEY-----\n%.64s\n%.64s\n%s\n-----END EC PRIVATE KEY-----\n", base64,
-                                          base64 + 64, base64 + 128);
+  g_autofree char *pem = g_strdup_printf ("-----BEGIN EC PRIVATE KEY-----\n%.64s\n%.64s\n%s\n"
+                                          "-----END EC PRIVATE KEY-----\n", base64, base64 + 64, base64 + 128);
   g_free (fixture_write (fixture, "mixed.pem", pem, -1));
   assert_load_refused (fixture, "mixed.pem", TPMID_ERROR_CORRUPT, "does not belong to the public key");
 }
@@ -224,7 +224,7 @@ test_mixed_pair (Fixture *fixture, gconstpointer data)
 static void
 test_bad_file (Fixture *fixture, gconstpointer data)
 {
-  g_autoptr (IdentitySoftkey) key = make_key (fixture, "key.pem", IDENTITY_ALGORITHM_ECC_P256);
+  identity_softkey_unref (make_key (fixture, "key.pem", IDENTITY_ALGORITHM_ECC_P256));
   g_autoptr (GBytes) pem = fixture_read (fixture, "key.pem");
   g_autofree char *link = fixture_path (fixture, "link.pem");
   g_autofree char *folder = fixture_path (fixture, "folder.pem");
