@@ -137,24 +137,31 @@ base_file_set_aside (const char *path, const char *suffix, GError **error)
   return sync_folder_of (path, error);
 }
 
+static gboolean
+check_folder_owner (const char *path, const struct stat *st, GError **error)
+{
+  if (!S_ISDIR (st->st_mode))
+    return base_error_set_errno (error, ENOTDIR, "%s is in the place of a folder", path);
+  if (st->st_uid != geteuid ())
+    return base_error_set_errno (error, EPERM,
+                                 "folder %s belongs to uid %u, not to uid %u; chown it, or run systemd-tmpfiles --create", path,
+                                 (unsigned) st->st_uid, (unsigned) geteuid ());
+  return TRUE;
+}
+
 gboolean
 base_file_ensure_private_folder (const char *path, GError **error)
 {
-  g_auto (FdGuard) fd = -1;
   struct stat st;
 
+  /* Whatever mkdir() says, what counts is the folder that is there then. */
   if (mkdir (path, 0700) == 0 && !sync_folder_of (path, error))
     return FALSE;
-  /* Whatever mkdir() said, what counts is the folder that is there now. */
-  fd = open (path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (fd < 0 || fstat (fd, &st) < 0)
-    return base_error_set_errno (error, errno, "cannot use folder %s (as uid %u)", path, (unsigned) geteuid ());
-  if (st.st_uid != geteuid ())
-    return base_error_set_errno (error, EPERM, "folder %s belongs to uid %u, not to uid %u; chown it, or run systemd-tmpfiles --create",
-                                 path, (unsigned) st.st_uid, (unsigned) geteuid ());
-  if ((st.st_mode & 077) != 0 && fchmod (fd, 0700) < 0)
-    return base_error_set_errno (error, errno, "folder %s is open to others (mode %04o) and cannot be closed", path, st.st_mode & 07777);
-  if ((st.st_mode & 0700) != 0700 && fchmod (fd, 0700) < 0)
+  if (lstat (path, &st) < 0)
+    return base_error_set_errno (error, errno, "cannot make folder %s (as uid %u)", path, (unsigned) geteuid ());
+  if (!check_folder_owner (path, &st, error))
+    return FALSE;
+  if ((st.st_mode & 0777) != 0700 && chmod (path, 0700) < 0)
     return base_error_set_errno (error, errno, "folder %s has mode %04o instead of 0700", path, st.st_mode & 07777);
   return TRUE;
 }

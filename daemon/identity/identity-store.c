@@ -180,18 +180,20 @@ identity_store_save (const char *state_path, const IdentityRecord *record, GErro
 {
   g_autofree char *path = record_path (state_path);
   g_autoptr (GKeyFile) file = NULL;
+  g_autoptr (IdentityRecord) found = NULL;
   g_autoptr (GError) cause = NULL;
   g_autofree char *before = NULL;
 
   g_assert (kind_names[record->kind] != NULL);
   if (!base_file_ensure_private_folder (state_path, error))
     return FALSE;
-  if (load_key_file (path, &file, &cause))
+  if (load_key_file (path, &file, &cause) && parse_record (file, path, &found, &cause))
     before = g_key_file_to_data (file, NULL, NULL);
   else
     {
       if (g_error_matches (cause, TPMID_ERROR, TPMID_ERROR_CORRUPT) && !base_file_set_aside (path, "corrupt", error))
         return FALSE;
+      g_clear_pointer (&file, g_key_file_unref);
       file = g_key_file_new ();
     }
   fill_key_file (file, record);

@@ -308,6 +308,80 @@ def test_reset_request_is_kept_and_named(folder):
     expect(request.exists(), "the request is gone")
 
 
+# a TPM that comes, goes, or may not be opened
+
+def with_late_tpm(folder, memory, then):
+    """Shell: starts a TPM with this memory at folder/late while the daemon runs, runs then, ends it by its process id."""
+    run = f"{folder}/late"
+    return f"""mkdir -m 755 -p {run} {memory}
+        swtpm socket --tpm2 --tpmstate dir={memory} --server type=unixio,path={run}/s --ctrl type=unixio,path={run}/s.ctrl \\
+            --flags not-need-init,startup-clear --pid file={run}/pid --daemon
+        trap 'kill $(cat {run}/pid)' EXIT
+        chmod 666 {run}/s {run}/s.ctrl
+        {then}"""
+
+
+def wait_for_mode(mode):
+    return f"""for i in $(seq 100); do tpmidctl status --json | grep -q '"mode" : "{mode}"' && break; sleep 0.1; done"""
+
+
+def test_required_tpm_that_comes_later_is_taken(folder):
+    late = with_late_tpm(folder, f"{folder}/memory", f"{wait_for_mode('tpm')}; tpmidctl status --json")
+    out = boot(folder, "--no-tpm", "--set", "Tpm=required", "--set", f"Tcti=swtpm:path={folder}/late/s",
+               script=f"tpmidctl status --json; {late}").stdout
+    first, end = json.JSONDecoder().raw_decode(out)
+    expect_ends_in(first, 4, "unprovisioned", "waiting-for-tpm")
+    expect_ends_in(json.loads(out[end:]), 16, "tpm", "first-boot")
+    expect_equal(marker(folder)["MODE"], "tpm")
+
+
+def test_missing_tpm_that_returns_ends_the_fault(folder):
+    born = status(folder)
+    late = with_late_tpm(folder, f"{folder}/swtpm", f"{wait_for_mode('tpm')}; tpmidctl status --json")
+    out = boot(folder, "--no-tpm", "--set", f"Tcti=swtpm:path={folder}/late/s", script=f"tpmidctl status --json; {late}").stdout
+    first, end = json.JSONDecoder().raw_decode(out)
+    expect_ends_in(first, 3, "fault", "tpm-missing")
+    second = json.loads(out[end:])
+    expect_ends_in(second, 11, "tpm", "found")
+    expect_equal(second["key"], born["key"])
+
+
+def announce_tpm(folder):
+    announced = pathlib.Path(folder, "sys/firmware/acpi/tables/TPM2")
+    announced.parent.mkdir(parents=True)
+    announced.touch()
+    return ["--no-tpm", "--set", f"SysfsRoot={folder}/sys", "--set", f"Tcti=swtpm:path={folder}/late/s"]
+
+
+def test_announced_tpm_that_is_late_is_waited_for(folder):
+    options = announce_tpm(folder)
+    run = pathlib.Path(folder, "late")
+    run.mkdir(mode=0o755)
+    tpm = subprocess.Popen(["sh", "-c", f"sleep 2; umask 0; exec swtpm socket --tpm2 --tpmstate dir={run} --server type=unixio,path={run}/s "
+                                        f"--ctrl type=unixio,path={run}/s.ctrl --flags not-need-init,startup-clear"])
+    try:
+        found = status(folder, *options)
+    finally:
+        tpm.terminate()
+        tpm.wait(LIMIT)
+    expect_ends_in(found, 16, "tpm", "first-boot")
+
+
+def test_announced_tpm_that_never_comes_is_waited_for_in_bounds(folder):
+    expect_ends_in(status(folder, *announce_tpm(folder), "--set", "TpmWaitSec=1"), 6, "software", "no-tpm")
+
+
+def test_tpm_that_may_not_be_opened_is_named(folder):
+    node = pathlib.Path(folder, "node")
+    node.touch(mode=0o000)
+    if os.geteuid() != 0:
+        raise tap.Skip("machine lacks: root, to make a device node that tpmidd may not open")
+    found = status(folder, "--no-tpm", "--set", f"Tcti=device:{node}")
+    expect_ends_in(found, 10, "unprovisioned", "tpm-unusable")
+    expect_equal(found["tpm"]["state"], "no-permission")
+    expect(str(node) in found["hint"], found["hint"])
+
+
 # the disk
 
 def in_small_world(folder, prepare, *options):
@@ -463,7 +537,7 @@ def test_healthy_boot_costs_no_more_commands_than_it_says(folder):
 
 
 # What README.md and tpmidd(8) promise; a change of the table's steps changes them on purpose or not at all.
-FIRST_BOOT_COMMANDS = 18
+FIRST_BOOT_COMMANDS = 16
 HEALTHY_BOOT_COMMANDS = 8
 
 
