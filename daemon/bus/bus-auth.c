@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* Every method of the interface files stands here once; tests/check-dbus compares. A method without a row is refused to everybody. */
+/* Every method of the interface files stands here once; tests/check-dbus compares. One without a row is refused to all. */
 static const BusAuthRow rows[] = {
   { "org.tpmid1.Device", "GetStatus", IDENTITY_RIGHT_READ },
   { "org.tpmid1.Device", "GetSerialNumber", IDENTITY_RIGHT_READ },

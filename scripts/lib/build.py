@@ -34,4 +34,6 @@ def update(folder, options=(), targets=(), environment=()):
         if not (folder / "build.ninja").exists():
             run([ROOT / "scripts" / "deps"], log)
             run(["env", *environment, "meson", "setup", *options, folder, ROOT], log)
+        elif options:
+            run(["meson", "configure", *options, folder], log)
         run(["ninja", "-C", folder, "-j", str(os.cpu_count()), *targets], log)

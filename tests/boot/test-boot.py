@@ -357,13 +357,14 @@ def test_announced_tpm_that_is_late_is_waited_for(folder):
     options = announce_tpm(folder)
     run = pathlib.Path(folder, "late")
     run.mkdir(mode=0o755)
-    tpm = subprocess.Popen(["sh", "-c", f"sleep 2; umask 0; exec swtpm socket --tpm2 --tpmstate dir={run} --server type=unixio,path={run}/s "
-                                        f"--ctrl type=unixio,path={run}/s.ctrl --flags not-need-init,startup-clear"])
+    tpm = subprocess.Popen(["sh", "-c", f"""sleep 2
+        swtpm socket --tpm2 --tpmstate dir={run} --server type=unixio,path={run}/s --ctrl type=unixio,path={run}/s.ctrl \\
+            --flags not-need-init,startup-clear --pid file={run}/pid --daemon && chmod 666 {run}/s {run}/s.ctrl"""])
     try:
         found = status(folder, *options)
     finally:
-        tpm.terminate()
         tpm.wait(LIMIT)
+        os.kill(int((run / "pid").read_text()), 15)
     expect_ends_in(found, 16, "tpm", "first-boot")
 
 

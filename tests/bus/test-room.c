@@ -291,8 +291,8 @@ calls_under_way_outlive_the_service (Fixture *f, gconstpointer data)
 static void
 foreign_errors_leave_as_failed_and_are_complained_about (Fixture *f, gconstpointer data)
 {
-  g_test_expect_message ("tpmidd", G_LOG_LEVEL_CRITICAL, "error of foreign domain*");
-  g_test_expect_message ("tpmidd", G_LOG_LEVEL_CRITICAL, "error of foreign domain*");
+  g_test_expect_message (G_LOG_DOMAIN, G_LOG_LEVEL_CRITICAL, "error of foreign domain*");
+  g_test_expect_message (G_LOG_DOMAIN, G_LOG_LEVEL_CRITICAL, "error of foreign domain*");
   assert_fails (f, KEY, "org.tpmid1.Key.CreateCsr", "('/CN=x', @a{sv} {})", "org.tpmid1.Error.Failed");
   g_test_assert_expected_messages ();
 }

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Builds with gcc and clang, warnings being errors, and runs all tests: as they are, and under AddressSanitizer and
+UndefinedBehaviorSanitizer. Ends with the line "N passed, N failed, N skipped"; status 0 when none failed and none was
+skipped, save for want of a feature of the machine (a skip that begins with "machine lacks:")."""
+import argparse
+import collections
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+
+import build
+
+PERMITTED_SKIP = "machine lacks:"
+STRICT = ["-Dwerror=true"]
+SANITIZERS = [*STRICT, "-Db_sanitize=address,undefined", "-Db_lundef=false"]
+SANITIZER_ENVIRONMENT = {
+    "ASAN_OPTIONS": "detect_leaks=1:detect_stack_use_after_return=1",
+    "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+}
+# A case of the Test Anything Protocol: "ok 3 - name # SKIP reason".
+CASE = re.compile(r"^(?P<bad>not )?ok\b *\d* *(?:- )?(?P<name>[^#\n]*)(?:# *(?P<skip>SKIP)\S* *(?P<reason>.*))?$", re.MULTILINE | re.IGNORECASE)
+
+Outcome = collections.namedtuple("Outcome", "tier name result reason")  # result: passed, failed or skipped
+
+
+class Run:
+    """One build folder and the result of all tests in it."""
+
+    def __init__(self, folder, title, compiler, options, environment=None, selection=()):
+        self.folder = build.ROOT / folder
+        self.title = title
+        self.compiler = compiler
+        self.options = options
+        self.environment = environment or {}
+        self.selection = selection
+        self.outcomes = []
+
+    def make(self):
+        print(f"== {self.title}: building in {self.folder.name}/", flush=True)
+        build.update(self.folder, self.options, environment=[f"CC={self.compiler}"])
+
+    def test(self):
+        started = time.monotonic()
+        log = self.folder / "meson-logs" / "testlog.json"
+        log.unlink(missing_ok=True)
+        result = subprocess.run(["meson", "test", "-C", self.folder, "--no-rebuild", *self.selection], capture_output=True, text=True,
+                                errors="replace", env={**os.environ, **self.environment})
+        if not log.exists():
+            raise build.BuildError(f"{result.stdout}{result.stderr}\nmeson test left no result in {log}")
+        known = {test["name"]: test for test in json.loads(self.introspect())}
+        for line in log.read_text().splitlines():
+            self.read(json.loads(line), known)
+        if result.returncode != 0 and all(outcome.result != "failed" for outcome in self.outcomes):
+            self.outcomes.append(Outcome("meson", "meson test", "failed", result.stdout))
+        for tier in sorted({outcome.tier for outcome in self.outcomes}):
+            print(f"   {tier}: {summary(outcome for outcome in self.outcomes if outcome.tier == tier)}")
+        print(f"   in {time.monotonic() - started:.0f} s", flush=True)
+
+    def introspect(self):
+        return subprocess.run(["meson", "introspect", "--tests", self.folder], capture_output=True, text=True, check=True).stdout
+
+    def read(self, test, known):
+        """Counts the cases of one test program. One that died, or lost a case of its plan, has failed besides."""
+        name = test["name"].split(" / ")[-1]
+        tier = known[name]["suite"][0].split(":")[-1]
+        output = test.get("stdout") or ""
+        cases = []
+        if known[name]["protocol"] == "tap":
+            for match in CASE.finditer(output):
+                result = "failed" if match["bad"] else "skipped" if match["skip"] else "passed"
+                cases.append(Outcome(tier, f"{name}: {match['name'].strip()}", result, match["reason"] or ""))
+        good = test["result"] in ("OK", "SKIP", "EXPECTEDFAIL")
+        if good and not cases:
+            skipped = test["result"] == "SKIP"
+            reason = re.search(r"# *SKIP\S* *(.*)", output, re.IGNORECASE)
+            cases.append(Outcome(tier, name, "skipped" if skipped else "passed", reason[1] if reason else ""))
+        if not good and all(case.result != "failed" for case in cases):
+            cases.append(Outcome(tier, f"{name}: the program itself ({test['result']}, status {test['returncode']})", "failed", ""))
+        self.outcomes += cases
+        if not good:
+            print(f"--- {name}: {test['result']}\n{output}{test.get('stderr') or ''}--- end of {name}", flush=True)
+
+
+def summary(outcomes):
+    count = collections.Counter(outcome.result for outcome in outcomes)
+    return f"{count['passed']} passed, {count['failed']} failed, {count['skipped']} skipped"
+
+
+def complaints(run):
+    for outcome in run.outcomes:
+        if outcome.result == "failed":
+            yield f"failed: {outcome.name} ({run.title})"
+        elif outcome.result == "skipped" and not outcome.reason.startswith(PERMITTED_SKIP):
+            yield f"skipped without leave: {outcome.name}: {outcome.reason or 'no reason given'} ({run.title})"
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="scripts/test", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="one build and one run, without clang and sanitizers")
+    options = parser.parse_args()
+
+    plain = Run("build", "gcc", "gcc", STRICT)
+    sanitized = Run("build-asan", "sanitizers", "gcc", SANITIZERS, SANITIZER_ENVIRONMENT, ["--no-suite", "check"])
+    clang = Run("build-clang", "clang", "clang", STRICT)
+    runs = [plain] if options.quick else [plain, sanitized]
+    try:
+        for run in runs if options.quick else [*runs, clang]:
+            run.make()
+        for run in runs:
+            print(f"== {run.title}: testing", flush=True)
+            run.test()
+    except build.BuildError as error:
+        print(error)
+        print("0 passed, 1 failed, 0 skipped")
+        return 1
+    found = [complaint for run in runs for complaint in complaints(run)]
+    print("\n".join(found + [summary(outcome for run in runs for outcome in run.outcomes)]))
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
