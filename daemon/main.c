@@ -230,8 +230,10 @@ serve (GDBusConnection *connection, const BaseConfig *config)
   g_bus_unown_name (name);
   bus_service_free (service);
   identity_device_stop (device);
+  /* Callers hear at once that their jobs were cancelled: the queue may have to wait for a TPM that hangs. */
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
   tpm_queue_free (queue);
-  /* The jobs that were waiting tell their callers that they were cancelled. */
   while (g_main_context_iteration (NULL, FALSE))
     ;
   g_object_unref (device);

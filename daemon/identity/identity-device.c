@@ -3,44 +3,26 @@
 
 #include "base-error.h"
 #include "base-log.h"
-#include "identity-boot.h"
 #include "identity-keys-private.h"
-#include "tpm-queue.h"
+#include "identity-lifecycle.h"
 
 #include <string.h>
 
 #define DEVICE_KEY "device"
-#define WAIT_POLL_MS 500  /* while an announced TPM has not probed */
-#define MARKER_PAUSE_SEC 1 /* between two restorations of a marker that somebody keeps changing */
-#define TICK_SEC 2        /* while something is not as it should be */
-#define DECIDE_MAX_SEC 60 /* longest pause before deciding again, where that costs TPM commands */
 
 struct _IdentityDevice
 {
   GObject parent_instance;
   const BaseConfig *config;
   TpmQueue *queue;
+  IdentityLifecycle *lifecycle;
   IdentityKeys *keys;
 
-  const char *state;      /* static */
-  IdentityReport *report; /* (nullable): until the first decision was carried out */
-  guint pending;          /* IdentityPending of the report */
-  GPtrArray *file_problems;
-  GStrv problems;         /* the report's and the files', for the outside */
+  IdentityReport *report;    /* (nullable): the one that @serial and @keys come from */
   char *serial;
-  const char *serial_source;
-
-  gint64 started_us;
-  gboolean is_decided;
+  const char *serial_source; /* static */
+  const char *tpm_state;     /* static: as last told */
   gboolean is_stopped;
-  gboolean is_working;    /* a chain of jobs runs: decide, execute, settle */
-  gboolean is_probing;
-  guint timer;
-  GFileMonitor *marker_monitor;
-  guint marker_timer;
-  guint decide_pause_sec;
-  gint64 decide_again_us;
-  const char *tpm_state;  /* static: as last told */
 };
 
 G_DEFINE_FINAL_TYPE (IdentityDevice, identity_device, G_TYPE_OBJECT)
@@ -51,10 +33,9 @@ identity_device_finalize (GObject *object)
   IdentityDevice *self = IDENTITY_DEVICE (object);
 
   identity_device_stop (self);
+  g_object_unref (self->lifecycle);
   g_object_unref (self->keys);
   g_clear_pointer (&self->report, identity_report_unref);
-  g_ptr_array_unref (self->file_problems);
-  g_strfreev (self->problems);
   g_free (self->serial);
   G_OBJECT_CLASS (identity_device_parent_class)->finalize (object);
 }
@@ -72,154 +53,9 @@ identity_device_class_init (IdentityDeviceClass *class)
 static void
 identity_device_init (IdentityDevice *self)
 {
-  self->state = "starting";
-  self->file_problems = g_ptr_array_new_with_free_func (g_free);
-  self->problems = g_new0 (char *, 1);
   self->serial = g_strdup ("");
   self->serial_source = "none";
   self->tpm_state = "starting";
-}
-
-/* What the jobs take along; the device outlives the queue's jobs (see main.c), but they do not touch it. */
-typedef struct
-{
-  const BaseConfig *config;
-  TpmLink *link;
-  IdentityFacts *facts;
-  IdentityReport *report;
-  guint pending;
-  char *serial;
-} Work;
-
-typedef struct
-{
-  guint pending;
-  GPtrArray *problems;
-} Settled;
-
-static void
-work_free (gpointer data)
-{
-  Work *work = data;
-
-  g_clear_pointer (&work->facts, identity_facts_free);
-  g_clear_pointer (&work->report, identity_report_unref);
-  g_free (work->serial);
-  g_free (work);
-}
-
-static void
-settled_free (gpointer data)
-{
-  Settled *settled = data;
-
-  g_ptr_array_unref (settled->problems);
-  g_free (settled);
-}
-
-static Work *
-work_new (IdentityDevice *self)
-{
-  Work *work = g_new0 (Work, 1);
-
-  work->config = self->config;
-  work->link = tpm_queue_peek_link (self->queue);
-  return work;
-}
-
-/* The daemon's own jobs open the link themselves, as they also have something to say where there is no TPM. */
-static void
-push (IdentityDevice *self, const char *operation, TpmJobFunc run, Work *work, GDestroyNotify result_free,
-      GAsyncReadyCallback callback)
-{
-  TpmJob job = {
-    .operation = operation,
-    .priority = TPM_PRIORITY_URGENT,
-    .run = run,
-    .request = work,
-    .request_free = work_free,
-    .result_free = result_free,
-  };
-
-  tpm_queue_push_async (self->queue, &job, NULL, callback, g_object_ref (self));
-}
-
-/* TPM thread */
-
-static gpointer
-identity_device_decide_job (TpmLink *link, gpointer data, GError **error)
-{
-  Work *work = data;
-
-  return identity_facts_gather (work->link, work->config);
-}
-
-static gpointer
-identity_device_execute_job (TpmLink *link, gpointer data, GError **error)
-{
-  Work *work = data;
-
-  return identity_boot_execute (work->link, work->config, work->facts);
-}
-
-static gpointer
-identity_device_settle_job (TpmLink *link, gpointer data, GError **error)
-{
-  Work *work = data;
-  Settled *settled = g_new0 (Settled, 1);
-
-  settled->pending = identity_boot_settle (work->report, work->config, work->pending, &settled->problems);
-  return settled;
-}
-
-static gpointer
-identity_device_probe_job (TpmLink *link, gpointer data, GError **error)
-{
-  Work *work = data;
-
-  return tpm_link_ensure (work->link, error) ? g_strdup ("") : NULL;
-}
-
-static gpointer
-identity_device_set_serial_job (TpmLink *link, gpointer data, GError **error)
-{
-  Work *work = data;
-
-  return identity_serial_write (link, work->config, work->serial, error) ? g_strdup ("") : NULL;
-}
-
-/* main thread: what the outside sees */
-
-static void
-collect (GPtrArray *into, GPtrArray *from)
-{
-  for (guint i = 0; from != NULL && i < from->len; i++)
-    g_ptr_array_add (into, g_strdup (from->pdata[i]));
-}
-
-static void
-update_problems (IdentityDevice *self)
-{
-  g_autoptr (GPtrArray) problems = g_ptr_array_new ();
-
-  collect (problems, self->report != NULL ? self->report->problems : NULL);
-  collect (problems, self->file_problems);
-  g_ptr_array_add (problems, NULL);
-  g_strfreev (self->problems);
-  self->problems = (GStrv) g_ptr_array_free (g_steal_pointer (&problems), FALSE);
-}
-
-static void
-update_state (IdentityDevice *self)
-{
-  const IdentityReport *report = self->report;
-
-  if (report->mode == IDENTITY_MODE_FAULT)
-    self->state = "fault";
-  else if (self->problems[0] != NULL || strcmp (report->reason, "provisioning-failed") == 0)
-    self->state = "degraded";
-  else
-    self->state = report->retry_decision && report->mode == IDENTITY_MODE_UNPROVISIONED ? "waiting" : "ready";
 }
 
 static void
@@ -232,156 +68,18 @@ tell_tpm_state (IdentityDevice *self)
     return;
   if (g_str_equal (status.state, "ready"))
     base_log (G_LOG_LEVEL_INFO, BASE_LOG_ID_TPM_BACK, NULL, "TPM %s %s is ready (%s)", status.manufacturer, status.firmware, status.tcti);
-  else if (self->is_decided)
+  else if (self->report != NULL)
     base_log (G_LOG_LEVEL_WARNING, BASE_LOG_ID_TPM_LOST, NULL, "TPM: %s: %s", status.state, status.detail);
   self->tpm_state = status.state;
 }
 
 static void
-notify_changed (IdentityDevice *self)
-{
-  if (self->report != NULL)
-    {
-      update_problems (self);
-      update_state (self);
-    }
-  tell_tpm_state (self);
-  g_signal_emit_by_name (self, "changed");
-}
-
-static void
-log_decision (const IdentityReport *report)
-{
-  gboolean is_fault = report->mode == IDENTITY_MODE_FAULT;
-  g_autofree char *row = g_strdup_printf ("%u", report->row);
-  const BaseLogField fields[] = {
-    { "TPMID_MODE", identity_mode_name (report->mode) },
-    { "TPMID_ROW", row },
-    { NULL, NULL },
-  };
-
-  base_log (is_fault ? G_LOG_LEVEL_WARNING : G_LOG_LEVEL_MESSAGE, is_fault ? BASE_LOG_ID_FAULT : BASE_LOG_ID_DECISION, fields,
-            "mode %s, row %u, %s (%" G_GUINT64_FORMAT " TPM commands)%s%s", identity_mode_name (report->mode), report->row,
-            report->reason, report->boot_commands, *report->hint != '\0' ? ": " : "", report->hint);
-}
-
-static void
-log_new_problems (GPtrArray *before, GPtrArray *now)
-{
-  for (guint i = 0; i < now->len; i++)
-    if (before == NULL || !g_ptr_array_find_with_equal_func (before, now->pdata[i], g_str_equal, NULL))
-      base_log (G_LOG_LEVEL_WARNING, BASE_LOG_ID_PROBLEM, NULL, "%s", (const char *) now->pdata[i]);
-}
-
-/* main thread: decide, execute, settle, and again what did not work */
-
-static void begin_decision (IdentityDevice *self);
-static void begin_settling (IdentityDevice *self, guint pending);
-static void arm_timer (IdentityDevice *self);
-
-static gboolean
-is_tpm_answering (IdentityDevice *self)
-{
-  TpmLinkStatus link;
-  TpmQueueStatus queue;
-
-  tpm_link_get_status (tpm_queue_peek_link (self->queue), &link);
-  tpm_queue_get_status (self->queue, &queue);
-  return link.state == TPM_STATE_READY && !queue.wedged;
-}
-
-static gboolean
-is_settled (IdentityDevice *self)
-{
-  return self->pending == 0 && !self->report->retry_decision
-         && (self->report->mode != IDENTITY_MODE_TPM || is_tpm_answering (self));
-}
-
-static gboolean
-on_marker_pause_is_over (gpointer user_data)
-{
-  IdentityDevice *self = user_data;
-
-  if (self->is_working)
-    return G_SOURCE_CONTINUE;
-  self->marker_timer = 0;
-  begin_settling (self, self->pending);
-  return G_SOURCE_REMOVE;
-}
-
-static void
-on_marker_event (GFileMonitor *monitor, GFile *file, GFile *other, GFileMonitorEvent event, gpointer user_data)
-{
-  IdentityDevice *self = user_data;
-
-  if (self->marker_timer == 0)
-    self->marker_timer = g_timeout_add_seconds (MARKER_PAUSE_SEC, on_marker_pause_is_over, self);
-}
-
-/* Our own writing is an event, too; settling then finds the marker as it should be and writes nothing. */
-static void
-watch_marker (IdentityDevice *self)
-{
-  g_autoptr (GFile) file = g_file_new_for_path (self->config->marker_path);
-
-  self->marker_monitor = g_file_monitor_file (file, G_FILE_MONITOR_NONE, NULL, NULL);
-  if (self->marker_monitor != NULL)
-    g_signal_connect (self->marker_monitor, "changed", G_CALLBACK (on_marker_event), self);
-}
-
-static void
-on_settled (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  g_autoptr (IdentityDevice) self = user_data;
-  Settled *settled = tpm_queue_push_finish (result, NULL);
-
-  self->is_working = FALSE;
-  if (self->is_stopped || settled == NULL)
-    {
-      g_clear_pointer (&settled, settled_free);
-      return;
-    }
-  log_new_problems (self->file_problems, settled->problems);
-  self->pending = settled->pending;
-  g_ptr_array_unref (self->file_problems);
-  self->file_problems = g_ptr_array_ref (settled->problems);
-  settled_free (settled);
-
-  notify_changed (self);
-  if (!self->is_decided)
-    {
-      self->is_decided = TRUE;
-      watch_marker (self);
-      g_signal_emit_by_name (self, "decided");
-    }
-  arm_timer (self);
-}
-
-static void
-begin_settling (IdentityDevice *self, guint pending)
-{
-  Work *work = work_new (self);
-
-  self->is_working = TRUE;
-  work->report = identity_report_ref (self->report);
-  work->pending = pending;
-  push (self, "write-state", identity_device_settle_job, work, settled_free, on_settled);
-}
-
-static void
 adopt_report (IdentityDevice *self, IdentityReport *report)
 {
-  gboolean is_news = self->report == NULL || self->report->row != report->row || self->report->mode != report->mode
-                     || !g_str_equal (self->report->hint, report->hint);
-
-  if (is_news)
-    {
-      log_decision (report);
-      self->decide_pause_sec = TICK_SEC;
-    }
-  log_new_problems (self->report != NULL ? self->report->problems : NULL, report->problems);
+  if (report == NULL || report == self->report)
+    return;
   g_clear_pointer (&self->report, identity_report_unref);
-  self->report = report;
+  self->report = identity_report_ref (report);
   g_free (self->serial);
   self->serial = g_strdup (report->serial);
   self->serial_source = report->serial_source;
@@ -392,131 +90,17 @@ adopt_report (IdentityDevice *self, IdentityReport *report)
 }
 
 static void
-on_executed (GObject *source, GAsyncResult *result, gpointer user_data)
+on_lifecycle_changed (IdentityLifecycle *lifecycle, IdentityDevice *self)
 {
-  g_autoptr (IdentityDevice) self = user_data;
-  g_autoptr (IdentityReport) report = tpm_queue_push_finish (result, NULL);
-
-  if (self->is_stopped || report == NULL)
-    return;
-  adopt_report (self, identity_report_ref (report));
-  begin_settling (self, report->pending);
-}
-
-static gboolean
-on_wait_is_over (gpointer user_data)
-{
-  IdentityDevice *self = user_data;
-
-  self->timer = 0;
-  begin_decision (self);
-  return G_SOURCE_REMOVE;
-}
-
-/* Firmware says there is a TPM, and no device node yet: a late TPM must not turn into a software identity for life. */
-static gboolean
-should_wait_for_tpm (const IdentityDevice *self, const IdentityFacts *facts)
-{
-  gint64 waited_us = g_get_monotonic_time () - self->started_us;
-
-  return self->config->tpm == BASE_TPM_AUTO && facts->inputs.tpm == IDENTITY_TPM_ABSENT
-         && waited_us < (gint64) self->config->tpm_wait_sec * G_USEC_PER_SEC && tpm_link_is_announced (self->config->sysfs_root);
-}
-
-static void
-set_state (IdentityDevice *self, const char *state)
-{
-  if (self->report != NULL)
-    return; /* deciding again is not news until it comes to another end */
-  self->state = state;
+  adopt_report (self, identity_lifecycle_peek_report (lifecycle));
+  tell_tpm_state (self);
   g_signal_emit_by_name (self, "changed");
 }
 
 static void
-on_decided (GObject *source, GAsyncResult *result, gpointer user_data)
+on_lifecycle_decided (IdentityLifecycle *lifecycle, IdentityDevice *self)
 {
-  g_autoptr (IdentityDevice) self = user_data;
-  g_autoptr (IdentityFacts) facts = tpm_queue_push_finish (result, NULL);
-
-  if (self->is_stopped || facts == NULL)
-    return;
-  if (should_wait_for_tpm (self, facts))
-    {
-      set_state (self, "waiting");
-      tpm_link_retry_now (tpm_queue_peek_link (self->queue));
-      self->timer = g_timeout_add (WAIT_POLL_MS, on_wait_is_over, self);
-      return;
-    }
-  if (facts->decision.actions != 0)
-    set_state (self, "provisioning");
-
-  Work *work = work_new (self);
-  work->facts = g_steal_pointer (&facts);
-  push (self, "provision", identity_device_execute_job, work, (GDestroyNotify) identity_report_unref, on_executed);
-}
-
-static void
-begin_decision (IdentityDevice *self)
-{
-  self->is_working = TRUE;
-  push (self, "boot-decision", identity_device_decide_job, work_new (self), (GDestroyNotify) identity_facts_free, on_decided);
-}
-
-static void
-on_probed (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  g_autoptr (IdentityDevice) self = user_data;
-  g_autofree char *done = tpm_queue_push_finish (result, NULL);
-
-  self->is_probing = FALSE;
-  if (!self->is_stopped)
-    notify_changed (self);
-}
-
-/* A TPM that is missing costs no command to look for; anything else is asked for less and less often. */
-static gboolean
-is_time_to_decide (IdentityDevice *self)
-{
-  gint64 now = g_get_monotonic_time ();
-
-  if (!self->report->retry_decision || now < self->decide_again_us)
-    return FALSE;
-  if (!g_str_equal (self->tpm_state, "no-device"))
-    self->decide_pause_sec = MIN (2 * self->decide_pause_sec, DECIDE_MAX_SEC);
-  self->decide_again_us = now + (gint64) self->decide_pause_sec * G_USEC_PER_SEC;
-  return TRUE;
-}
-
-static gboolean
-on_tick (gpointer user_data)
-{
-  IdentityDevice *self = user_data;
-
-  if (self->is_working)
-    return G_SOURCE_CONTINUE;
-  if (is_settled (self))
-    {
-      notify_changed (self);
-      self->timer = 0;
-      return G_SOURCE_REMOVE;
-    }
-  if (is_time_to_decide (self))
-    begin_decision (self);
-  else if (self->pending != 0)
-    begin_settling (self, self->pending);
-  else if (!self->is_probing && !self->report->retry_decision)
-    {
-      self->is_probing = TRUE;
-      push (self, "probe", identity_device_probe_job, work_new (self), g_free, on_probed);
-    }
-  return G_SOURCE_CONTINUE;
-}
-
-static void
-arm_timer (IdentityDevice *self)
-{
-  if (self->timer == 0 && self->report != NULL && !is_settled (self))
-    self->timer = g_timeout_add_seconds (TICK_SEC, on_tick, self);
+  g_signal_emit_by_name (self, "decided");
 }
 
 static void
@@ -527,10 +111,8 @@ on_key_job_done (IdentityKeys *keys, IdentityDevice *self)
   tell_tpm_state (self);
   if (self->tpm_state != before)
     g_signal_emit_by_name (self, "changed");
-  arm_timer (self);
+  identity_lifecycle_look_after_tpm (self->lifecycle);
 }
-
-/* main thread: interface */
 
 IdentityDevice *
 identity_device_new (const BaseConfig *config, TpmQueue *queue)
@@ -539,7 +121,9 @@ identity_device_new (const BaseConfig *config, TpmQueue *queue)
 
   self->config = config;
   self->queue = queue;
-  self->decide_pause_sec = TICK_SEC;
+  self->lifecycle = identity_lifecycle_new (config, queue);
+  g_signal_connect (self->lifecycle, "changed", G_CALLBACK (on_lifecycle_changed), self);
+  g_signal_connect (self->lifecycle, "decided", G_CALLBACK (on_lifecycle_decided), self);
   self->keys = identity_keys_new (queue, config->request_timeout_sec * 1000);
   g_signal_connect (self->keys, "job-done", G_CALLBACK (on_key_job_done), self);
   return self;
@@ -548,17 +132,15 @@ identity_device_new (const BaseConfig *config, TpmQueue *queue)
 void
 identity_device_start (IdentityDevice *self)
 {
-  self->started_us = g_get_monotonic_time ();
-  begin_decision (self);
+  identity_lifecycle_start (self->lifecycle);
 }
 
 void
 identity_device_stop (IdentityDevice *self)
 {
   self->is_stopped = TRUE;
-  g_clear_handle_id (&self->timer, g_source_remove);
-  g_clear_handle_id (&self->marker_timer, g_source_remove);
-  g_clear_object (&self->marker_monitor);
+  identity_lifecycle_stop (self->lifecycle);
+  g_signal_handlers_disconnect_by_data (self->lifecycle, self);
   g_signal_handlers_disconnect_by_data (self->keys, self);
 }
 
@@ -577,10 +159,10 @@ identity_device_get_status (IdentityDevice *self, IdentityStatus *ret_status)
   *ret_status = (IdentityStatus) {
     .row = report != NULL ? report->row : 0,
     .mode = identity_mode_name (report != NULL ? report->mode : IDENTITY_MODE_UNPROVISIONED),
-    .state = self->state,
+    .state = identity_lifecycle_get_state (self->lifecycle),
     .reason = report != NULL ? report->reason : "starting",
     .hint = report != NULL ? report->hint : "",
-    .problems = (const char *const *) self->problems,
+    .problems = identity_lifecycle_get_problems (self->lifecycle),
     .serial = self->serial,
     .serial_source = self->serial_source,
     .certificate = certificate != NULL ? identity_cert_peek_pem (certificate) : "",
@@ -641,6 +223,23 @@ identity_device_get_tpm_status (IdentityDevice *self, IdentityTpmStatus *ret_sta
   copy_facts (&link.facts, ret_status);
 }
 
+/* main thread: the serial number */
+
+typedef struct
+{
+  const BaseConfig *config;
+  char *serial;
+} SerialRequest;
+
+static void
+serial_request_free (gpointer data)
+{
+  SerialRequest *request = data;
+
+  g_free (request->serial);
+  g_free (request);
+}
+
 static void
 on_serial_set (GObject *source, GAsyncResult *result, gpointer user_data)
 {
@@ -662,8 +261,16 @@ on_serial_set (GObject *source, GAsyncResult *result, gpointer user_data)
   self->serial_source = "tpm-nv";
   base_log (G_LOG_LEVEL_MESSAGE, BASE_LOG_ID_SERIAL_SET, NULL, "the serial number is %s", serial);
   if (!self->is_stopped)
-    notify_changed (self);
+    g_signal_emit_by_name (self, "changed");
   g_task_return_boolean (task, TRUE);
+}
+
+static gpointer
+identity_device_set_serial_job (TpmLink *link, gpointer data, GError **error)
+{
+  SerialRequest *request = data;
+
+  return identity_serial_write (link, request->config, request->serial, error) ? g_strdup ("") : NULL;
 }
 
 void
@@ -677,8 +284,8 @@ identity_device_set_serial_async (IdentityDevice *self, IdentityCaller *caller, 
       g_task_return_new_error (task, TPMID_ERROR, TPMID_ERROR_NOT_SUPPORTED, "the serial number is kept in the TPM, and Tpm=off");
       return;
     }
-  Work *work = work_new (self);
-  work->serial = g_strdup (serial);
+  SerialRequest *request = g_new0 (SerialRequest, 1);
+  *request = (SerialRequest) { self->config, g_strdup (serial) };
   g_task_set_task_data (task, g_strdup (serial), g_free);
   TpmJob job = {
     .operation = "set-serial",
@@ -689,8 +296,8 @@ identity_device_set_serial_async (IdentityDevice *self, IdentityCaller *caller, 
     .needs_tpm = TRUE,
     .replayable = TRUE, /* written already with the same value is a success */
     .run = identity_device_set_serial_job,
-    .request = work,
-    .request_free = work_free,
+    .request = request,
+    .request_free = serial_request_free,
     .result_free = g_free,
   };
   tpm_queue_push_async (self->queue, &job, caller->gone, on_serial_set, g_steal_pointer (&task));

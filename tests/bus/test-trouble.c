@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "testbed.h"
 
+#include <signal.h>
 #include <string.h>
 
 /* TPMs that stop, die, come back or come late; clients that vanish or flood; two daemons at once. */
@@ -276,9 +277,12 @@ a_stop_answers_those_who_wait (Testbed *t, gconstpointer data)
   for (guint i = 0; i < G_N_ELEMENTS (answers); i++)
     start_sign (t->bus, 1, &answers[i]);
   wait_for_waiting (t, G_N_ELEMENTS (answers) - 1);
-  g_subprocess_send_signal (t->daemon, 15);
+  gint64 begin = g_get_monotonic_time ();
+  g_subprocess_send_signal (t->daemon, SIGTERM);
   for (guint i = 1; i < G_N_ELEMENTS (answers); i++)
     wait_until (is_answered, &answers[i]);
+  /* Long before the daemon gives up on the TPM. */
+  g_assert_cmpint (g_get_monotonic_time () - begin, <, 5 * G_USEC_PER_SEC);
   testbed_pause_tpm (t, FALSE);
   testbed_stop_daemon (t);
   wait_until (is_answered, &answers[0]);

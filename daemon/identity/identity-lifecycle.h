@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "identity-boot.h"
+#include "tpm-queue.h"
+
+#include <gio/gio.h>
+
+G_BEGIN_DECLS
+
+/**
+ * IdentityLifecycle:
+ *
+ * Sees to it that the boot decision is made, carried out and written down, and again what did not work: a TPM that is late or
+ * gone, a file system that is late, full or read-only, a marker that somebody changed. Main thread; its work runs as jobs on
+ * the TPM thread.
+ *
+ * Signals: "changed" (no arguments) after state, problems or report changed; "decided" (no arguments) once, after the
+ * first decision was carried out and the marker and the mode file were tried for the first time.
+ */
+#define IDENTITY_TYPE_LIFECYCLE (identity_lifecycle_get_type ())
+G_DECLARE_FINAL_TYPE (IdentityLifecycle, identity_lifecycle, IDENTITY, LIFECYCLE, GObject)
+
+/**
+ * identity_lifecycle_new:
+ * @config: (transfer none): must outlive the object
+ * @queue: (transfer none): must live until identity_lifecycle_stop()
+ */
+IdentityLifecycle *identity_lifecycle_new (const BaseConfig *config, TpmQueue *queue);
+
+/**
+ * identity_lifecycle_start:
+ *
+ * Begins the boot decision. Nothing is read or written before this call.
+ */
+void identity_lifecycle_start (IdentityLifecycle *self);
+
+/**
+ * identity_lifecycle_stop:
+ *
+ * Lets go of the queue; jobs that are still answered change nothing any more.
+ */
+void identity_lifecycle_stop (IdentityLifecycle *self);
+
+/**
+ * identity_lifecycle_look_after_tpm:
+ *
+ * Says that the TPM may have stopped answering: from now on it is looked for every two seconds until it answers.
+ */
+void identity_lifecycle_look_after_tpm (IdentityLifecycle *self);
+
+/* Returns: (transfer none) (nullable): the latest report; %NULL before the first decision was carried out */
+IdentityReport *identity_lifecycle_peek_report (IdentityLifecycle *self);
+
+/* Returns: (transfer none): the word of Device.State; static */
+const char *identity_lifecycle_get_state (IdentityLifecycle *self);
+
+/* Returns: (transfer none): the sentences of Device.Problems; valid until the next "changed" */
+const char *const *identity_lifecycle_get_problems (IdentityLifecycle *self);
+
+G_END_DECLS
