@@ -201,7 +201,8 @@ test_swtpm_tool (TestSwtpm *self, const char *command, ...)
 
   g_shell_parse_argv (line, NULL, &argv, &error);
   g_assert_no_error (error);
-  g_spawn_sync (self->folder, argv, environment, G_SPAWN_SEARCH_PATH, die_with_parent, NULL, &output, &complaint, &status, &error);
+  g_spawn_sync (self->folder, argv, environment, G_SPAWN_SEARCH_PATH, die_with_parent, NULL, &output, &complaint, &status,
+                &error);
   g_assert_no_error (error);
   if (!g_spawn_check_wait_status (status, &error))
     g_error ("%s: %s: %s", line, error->message, complaint);

@@ -222,7 +222,8 @@ static void
 make_foreign_key (TestSwtpm *swtpm, const char *attributes)
 {
   g_autofree char *parent = test_swtpm_tool (swtpm, "tpm2_createprimary -Q -C o -G ecc -c parent.ctx");
-  g_autofree char *made = test_swtpm_tool (swtpm, "tpm2_create -Q -C parent.ctx -G ecc -u key.pub -r key.priv -a '%s'", attributes);
+  g_autofree char *made
+      = test_swtpm_tool (swtpm, "tpm2_create -Q -C parent.ctx -G ecc -u key.pub -r key.priv -a '%s'", attributes);
   g_autofree char *flushed = test_swtpm_tool (swtpm, "tpm2_flushcontext -t");
   g_autofree char *loaded = test_swtpm_tool (swtpm, "tpm2_load -Q -C parent.ctx -u key.pub -r key.priv -c key.ctx");
   g_autofree char *flushed_again = test_swtpm_tool (swtpm, "tpm2_flushcontext -t");

@@ -128,7 +128,8 @@ refuses_a_wrong_sequence (void)
 static void
 believes_no_broken_frame (void)
 {
-  static const guint8 answers[][10] = { { 0 }, { 0x80, 0x01, 0, 0, 0, 10 }, { 0x80, 0x01, 0, 0, 0, 11 }, { 0x80, 0x01, 0, 0, 0, 9 } };
+  static const guint8 answers[][10]
+      = { { 0 }, { 0x80, 0x01, 0, 0, 0, 10 }, { 0x80, 0x01, 0, 0, 0, 11 }, { 0x80, 0x01, 0, 0, 0, 9 } };
   static const gsize sizes[] = { 0, 9, 10, 10 };
   Fake fake = fake_with (answers, G_N_ELEMENTS (answers));
   guint64 commands = 0;
@@ -245,7 +246,8 @@ main (int argc, char **argv)
   g_test_add_func ("/tpm/tcti/believes-no-broken-frame", believes_no_broken_frame);
   g_test_add_func ("/tpm/tcti/names-a-tpm-1.2", names_a_tpm_1_2);
   g_test_add_func ("/tpm/tcti/passes-errors-of-the-transport-up", passes_errors_of_the_transport_up);
-  g_test_add_func ("/tpm/tcti/sends-the-same-bytes-again-after-a-transient-answer", sends_the_same_bytes_again_after_a_transient_answer);
+  g_test_add_func ("/tpm/tcti/sends-the-same-bytes-again-after-a-transient-answer",
+                   sends_the_same_bytes_again_after_a_transient_answer);
   g_test_add_func ("/tpm/tcti/lets-a-hook-answer-instead", lets_a_hook_answer_instead);
   g_test_add_func ("/tpm/tcti/forwards-what-it-does-not-know", forwards_what_it_does_not_know);
   return g_test_run ();
