@@ -22,8 +22,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (TPMT_SIGNATURE, Esys_Free)
  * TpmTransient:
  *
  * A transient object or a session: flushed at the end of the scope with g_auto (TpmTransient) = { link, ESYS_TR_NONE }.
- * Sends nothing when the link closed meanwhile, since its contexts and with them the handle are gone: the kernel flushes
- * what the closed file held, and under exclusive the next opening does.
+ * See tpm_link_flush() for when that fails, and tpm_link_check_open() for how a job learns of it.
  */
 typedef struct
 {
@@ -34,13 +33,9 @@ typedef struct
 static inline void
 tpm_transient_clear (TpmTransient *self)
 {
-  if (self->tr == ESYS_TR_NONE || !tpm_link_is_open (self->link))
-    return;
-
-  TSS2_RC rc = Esys_FlushContext (tpm_link_esys (self->link), self->tr);
+  if (self->tr != ESYS_TR_NONE)
+    tpm_link_flush (self->link, self->tr);
   self->tr = ESYS_TR_NONE;
-  if (rc != TSS2_RC_SUCCESS)
-    (void) tpm_link_fail (self->link, rc, NULL, "flush");
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (TpmTransient, tpm_transient_clear)
 

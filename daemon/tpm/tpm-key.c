@@ -143,7 +143,8 @@ tpm_key_create (TpmLink *link, guint32 handle, TpmKeyAlgorithm algorithm, TpmPub
     return FALSE;
   if (taken)
     return fail_taken (handle, error);
-  if (!tpm_hierarchy_check (link, TPM_HIERARCHY_OWNER, error) || !make_key (link, algorithm, &key, &public, srk_name, error))
+  if (!tpm_hierarchy_check (link, TPM_HIERARCHY_OWNER, error) || !make_key (link, algorithm, &key, &public, srk_name, error)
+      || !tpm_link_check_open (link, error))
     return FALSE;
 
   TSS2_RC rc = Esys_TR_GetName (tpm_link_esys (link), key.tr, &name);

@@ -25,6 +25,14 @@ ESYS_CONTEXT *tpm_link_esys (TpmLink *link);
 gboolean tpm_link_is_open (TpmLink *link);
 
 /**
+ * tpm_link_check_open:
+ * @error: TPMID_ERROR_TPM_UNAVAILABLE
+ *
+ * For between the parts of a job: the scope guards at the end of a part send commands too, and cannot tell of an error.
+ */
+gboolean tpm_link_check_open (TpmLink *link, GError **error);
+
+/**
  * tpm_link_fail:
  * @rc: what an Esys function returned
  * @doing: as for tpm_rc_set_error()
@@ -35,6 +43,15 @@ gboolean tpm_link_is_open (TpmLink *link);
  * Returns: %FALSE always
  */
 gboolean tpm_link_fail (TpmLink *link, TSS2_RC rc, GError **error, const char *doing);
+
+/**
+ * tpm_link_flush:
+ * @tr: a transient object or a session
+ *
+ * Flushes @tr; nothing happens when the link is closed. Where that fails, closes the link, since only that still gets rid
+ * of @tr: the kernel's resource manager flushes what a closed file held, and under exclusive the next opening does.
+ */
+void tpm_link_flush (TpmLink *link, ESYS_TR tr);
 
 /**
  * tpm_link_facts:

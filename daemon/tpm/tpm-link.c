@@ -344,6 +344,12 @@ tpm_link_is_open (TpmLink *link)
   return link->esys != NULL;
 }
 
+gboolean
+tpm_link_check_open (TpmLink *link, GError **error)
+{
+  return tpm_link_is_open (link) || tpm_rc_set_error (error, TSS2_TCTI_RC_IO_ERROR, "tidy up");
+}
+
 const TpmFacts *
 tpm_link_facts (TpmLink *link)
 {
@@ -396,6 +402,13 @@ tpm_link_fail (TpmLink *link, TSS2_RC rc, GError **error, const char *doing)
   if (tpm_rc_is_transport (rc))
     break_link (link, TPM_STATE_UNAVAILABLE, "the connection to the TPM failed; it is reopened with the next request");
   return FALSE;
+}
+
+void
+tpm_link_flush (TpmLink *link, ESYS_TR tr)
+{
+  if (tpm_link_is_open (link) && Esys_FlushContext (link->esys, tr) != TSS2_RC_SUCCESS)
+    break_link (link, TPM_STATE_UNAVAILABLE, "the TPM could not be tidied up; it is reopened with the next request");
 }
 
 gboolean

@@ -223,7 +223,7 @@ tpm_nv_write_once (TpmLink *link, guint32 index, GBytes *bytes, GError **error)
                    "NV index 0x%08x is larger than this TPM writes in one command", index);
       return FALSE;
     }
-  if (!write_whole (link, &public, reference.tr, bytes, error))
+  if (!write_whole (link, &public, reference.tr, bytes, error) || !tpm_link_check_open (link, error))
     return FALSE;
 
   /* Writing changed the index's Name, and with it what ESYS must know of it: look afresh. */

@@ -184,8 +184,8 @@ test_swtpm_folder (TestSwtpm *self)
   return self->folder;
 }
 
-char *
-test_swtpm_tool (TestSwtpm *self, const char *command, ...)
+static char *
+run_line (TestSwtpm *self, const char *line)
 {
   g_auto (GStrv) argv = NULL;
   g_auto (GStrv) environment = g_environ_setenv (g_get_environ (), "TPM2TOOLS_TCTI", self->tcti, TRUE);
@@ -193,19 +193,37 @@ test_swtpm_tool (TestSwtpm *self, const char *command, ...)
   g_autofree char *complaint = NULL;
   g_autoptr (GError) error = NULL;
   int status = 0;
+
+  g_shell_parse_argv (line, NULL, &argv, &error);
+  g_assert_no_error (error);
+  g_spawn_sync (self->folder, argv, environment, G_SPAWN_SEARCH_PATH, die_with_parent, NULL, &output, &complaint, &status,
+                &error);
+  g_assert_no_error (error);
+  if (!g_spawn_check_wait_status (status, &error))
+    g_error ("%s: %s: %s", line, error->message, complaint);
+  return g_steal_pointer (&output);
+}
+
+char *
+test_swtpm_tool (TestSwtpm *self, const char *command, ...)
+{
   va_list args;
 
   va_start (args, command);
   g_autofree char *line = g_strdup_vprintf (command, args);
   va_end (args);
+  return run_line (self, line);
+}
 
-  g_shell_parse_argv (line, NULL, &argv, &error);
-  g_assert_no_error (error);
-  g_spawn_sync (self->folder, argv, environment, G_SPAWN_SEARCH_PATH, die_with_parent, NULL, &output, &complaint, &status, &error);
-  g_assert_no_error (error);
-  if (!g_spawn_check_wait_status (status, &error))
-    g_error ("%s: %s: %s", line, error->message, complaint);
-  return g_steal_pointer (&output);
+void
+test_swtpm_run (TestSwtpm *self, const char *command, ...)
+{
+  va_list args;
+
+  va_start (args, command);
+  g_autofree char *line = g_strdup_vprintf (command, args);
+  va_end (args);
+  g_free (run_line (self, line));
 }
 
 void

@@ -87,6 +87,13 @@ const char *test_swtpm_folder (TestSwtpm *self);
 char *test_swtpm_tool (TestSwtpm *self, const char *command, ...) G_GNUC_PRINTF (2, 3);
 
 /**
+ * test_swtpm_run:
+ *
+ * The same for a command whose output does not matter.
+ */
+void test_swtpm_run (TestSwtpm *self, const char *command, ...) G_GNUC_PRINTF (2, 3);
+
+/**
  * test_swtpm_assert_clean:
  *
  * Fails the test when a transient object or a session is left in the TPM.

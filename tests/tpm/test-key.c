@@ -221,13 +221,13 @@ create_never_replaces_a_key (void)
 static void
 make_foreign_key (TestSwtpm *swtpm, const char *attributes)
 {
-  g_autofree char *parent = test_swtpm_tool (swtpm, "tpm2_createprimary -Q -C o -G ecc -c parent.ctx");
-  g_autofree char *made = test_swtpm_tool (swtpm, "tpm2_create -Q -C parent.ctx -G ecc -u key.pub -r key.priv -a '%s'", attributes);
-  g_autofree char *flushed = test_swtpm_tool (swtpm, "tpm2_flushcontext -t");
-  g_autofree char *loaded = test_swtpm_tool (swtpm, "tpm2_load -Q -C parent.ctx -u key.pub -r key.priv -c key.ctx");
-  g_autofree char *flushed_again = test_swtpm_tool (swtpm, "tpm2_flushcontext -t");
-  g_autofree char *kept = test_swtpm_tool (swtpm, "tpm2_evictcontrol -Q -C o -c key.ctx 0x%x", TEST_HANDLE);
-  g_autofree char *flushed_last = test_swtpm_tool (swtpm, "tpm2_flushcontext -t");
+  test_swtpm_run (swtpm, "tpm2_createprimary -Q -C o -G ecc -c parent.ctx");
+  test_swtpm_run (swtpm, "tpm2_create -Q -C parent.ctx -G ecc -u key.pub -r key.priv -a '%s'", attributes);
+  test_swtpm_run (swtpm, "tpm2_flushcontext -t");
+  test_swtpm_run (swtpm, "tpm2_load -Q -C parent.ctx -u key.pub -r key.priv -c key.ctx");
+  test_swtpm_run (swtpm, "tpm2_flushcontext -t");
+  test_swtpm_run (swtpm, "tpm2_evictcontrol -Q -C o -c key.ctx 0x%x", TEST_HANDLE);
+  test_swtpm_run (swtpm, "tpm2_flushcontext -t");
 }
 
 static void
@@ -272,7 +272,8 @@ a_key_evicted_by_others_is_orphaned (void)
   g_autoptr (TestSwtpm) swtpm = test_swtpm_new ();
   g_autoptr (TpmLink) link = test_tpm_link (swtpm);
   TpmPublic public = create (link, TPM_KEY_ECC_P256);
-  g_autofree char *evicted = test_swtpm_tool (swtpm, "tpm2_evictcontrol -Q -C o -c 0x%x", TEST_HANDLE);
+
+  test_swtpm_run (swtpm, "tpm2_evictcontrol -Q -C o -c 0x%x", TEST_HANDLE);
 
   for (guint i = 0; i < 2; i++)
     {
@@ -293,8 +294,8 @@ an_owner_password_of_others_is_not_tried (void)
 {
   g_autoptr (TestSwtpm) swtpm = test_swtpm_new ();
   g_autoptr (TpmLink) link = test_tpm_link (swtpm);
-  g_autofree char *set = test_swtpm_tool (swtpm, "tpm2_changeauth -Q -c owner secret");
 
+  test_swtpm_run (swtpm, "tpm2_changeauth -Q -c owner secret");
   test_tpm_ensure (link);
   g_assert_true (test_tpm_status (link).facts.owner_auth_set);
   guint64 commands = test_tpm_status (link).commands;
@@ -303,7 +304,7 @@ an_owner_password_of_others_is_not_tried (void)
   g_assert_cmpuint (test_tpm_status (link).commands, ==, commands + 2);
   g_assert_cmpuint (test_swtpm_lockout_counter (swtpm), ==, 0);
 
-  g_autofree char *removed = test_swtpm_tool (swtpm, "tpm2_changeauth -Q -c owner -p secret");
+  test_swtpm_run (swtpm, "tpm2_changeauth -Q -c owner -p secret");
   (void) create (link, TPM_KEY_ECC_P256);
   test_swtpm_assert_clean (swtpm);
 }
@@ -315,7 +316,7 @@ an_owner_password_that_comes_later_is_tried_once (void)
   g_autoptr (TpmLink) link = test_tpm_link (swtpm);
 
   test_tpm_ensure (link);
-  g_autofree char *set = test_swtpm_tool (swtpm, "tpm2_changeauth -Q -c owner secret");
+  test_swtpm_run (swtpm, "tpm2_changeauth -Q -c owner secret");
   assert_create_refuses (link, TPMID_ERROR_HIERARCHY_AUTH_REQUIRED);
   g_assert_true (test_tpm_status (link).facts.owner_auth_set);
   guint64 commands = test_tpm_status (link).commands;
@@ -348,7 +349,7 @@ anchors_tell_a_tpm_and_its_clearing (void)
   read_anchor (link, TPM_HIERARCHY_OWNER, owner);
   read_anchor (link, TPM_HIERARCHY_OWNER, owner_again);
   read_anchor (link, TPM_HIERARCHY_ENDORSEMENT, endorsement);
-  g_autofree char *cleared = test_swtpm_tool (swtpm, "tpm2_clear -Q");
+  test_swtpm_run (swtpm, "tpm2_clear -Q");
   read_anchor (link, TPM_HIERARCHY_OWNER, owner_cleared);
   read_anchor (link, TPM_HIERARCHY_ENDORSEMENT, endorsement_cleared);
 
@@ -363,8 +364,9 @@ the_endorsement_anchor_is_the_standard_ek (void)
 {
   g_autoptr (TestSwtpm) swtpm = test_swtpm_new ();
   g_autoptr (TpmLink) link = test_tpm_link (swtpm);
-  g_autofree char *made = test_swtpm_tool (swtpm, "tpm2_createek -Q -G ecc -c ek.ctx");
-  g_autofree char *named = test_swtpm_tool (swtpm, "tpm2_readpublic -Q -c ek.ctx -n ek.name");
+
+  test_swtpm_run (swtpm, "tpm2_createek -Q -G ecc -c ek.ctx");
+  test_swtpm_run (swtpm, "tpm2_readpublic -Q -c ek.ctx -n ek.name");
   g_autofree char *path = g_build_filename (test_swtpm_folder (swtpm), "ek.name", NULL);
   g_autofree char *expected = NULL;
   guint8 name[TPM_NAME_SIZE];
@@ -408,10 +410,10 @@ a_locked_out_tpm_still_signs (void)
   g_autoptr (TestSwtpm) swtpm = test_swtpm_new ();
   g_autoptr (TpmLink) link = test_tpm_link (swtpm);
   TpmPublic public = create (link, TPM_KEY_ECC_P256);
-  g_autofree char *limit = test_swtpm_tool (swtpm, "tpm2_dictionarylockout -Q -s -n 1 -t 1000 -l 1000");
-  g_autofree char *primary = test_swtpm_tool (swtpm, "tpm2_createprimary -Q -C o -p secret -c guarded.ctx");
-  g_autofree char *guess = test_swtpm_tool (swtpm, "sh -c '! tpm2_create -Q -C guarded.ctx -P wrong -u x.pub -r x.priv'");
 
+  test_swtpm_run (swtpm, "tpm2_dictionarylockout -Q -s -n 1 -t 1000 -l 1000");
+  test_swtpm_run (swtpm, "tpm2_createprimary -Q -C o -p secret -c guarded.ctx");
+  test_swtpm_run (swtpm, "sh -c '! tpm2_create -Q -C guarded.ctx -P wrong -u x.pub -r x.priv'");
   tpm_link_close (link);
   test_tpm_ensure (link);
   g_assert_cmpuint (test_tpm_status (link).facts.lockout_limit, ==, 1);

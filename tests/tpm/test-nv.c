@@ -102,8 +102,8 @@ cannot_be_written_again_by_tools (void)
 
   define (link, SERIAL_SIZE);
   write_serial (link);
-  g_autofree char *as_owner = test_swtpm_tool (swtpm, "sh -c '! echo x | tpm2_nvwrite -Q -C o -i - 0x%x'", TEST_INDEX);
-  g_autofree char *by_policy = test_swtpm_tool (
+  test_swtpm_run (swtpm, "sh -c '! echo x | tpm2_nvwrite -Q -C o -i - 0x%x'", TEST_INDEX);
+  test_swtpm_run (
       swtpm,
       "sh -c 'tpm2_startauthsession -Q --policy-session -S s.ctx && tpm2_policycommandcode -Q -S s.ctx TPM2_CC_NV_Write && "
       "tpm2_policynvwritten -Q -S s.ctx c && { ! echo x | tpm2_nvwrite -Q -P session:s.ctx -C 0x%x -i - 0x%x; } && "
@@ -173,8 +173,8 @@ a_taken_index_stays_as_it_is (void)
   g_autoptr (TestSwtpm) swtpm = test_swtpm_new ();
   g_autoptr (TpmLink) link = test_tpm_link (swtpm);
   g_autoptr (GError) error = NULL;
-  g_autofree char *defined = test_swtpm_tool (swtpm, "tpm2_nvdefine -Q -C o -s 5 -a 'ownerread|ownerwrite' 0x%x", TEST_INDEX);
 
+  test_swtpm_run (swtpm, "tpm2_nvdefine -Q -C o -s 5 -a 'ownerread|ownerwrite' 0x%x", TEST_INDEX);
   test_tpm_ensure (link);
   g_assert_false (tpm_nv_define_write_once (link, TEST_INDEX, SERIAL_SIZE, &error));
   assert_tpmid_error (error, TPMID_ERROR_HANDLE_TAKEN);
@@ -188,12 +188,12 @@ an_index_of_tools_is_read (void)
 {
   g_autoptr (TestSwtpm) swtpm = test_swtpm_new ();
   g_autoptr (TpmLink) link = test_tpm_link (swtpm);
-  g_autofree char *made = test_swtpm_tool (
+
+  test_swtpm_run (
       swtpm,
       "sh -c 'tpm2_nvdefine -Q -C o -s 20 -a \"ownerread|ownerwrite\" 0x%x && printf %%s 0123456789ABCDEFGHIJ | "
       "tpm2_nvwrite -Q -C o -i - 0x%x'",
       TEST_INDEX, TEST_INDEX);
-
   test_tpm_ensure (link);
   g_assert_true (describe (link).written && describe (link).readable);
   assert_reads (link, "0123456789ABCDEFGHIJ", 20);
@@ -205,13 +205,13 @@ a_policy_index_of_tools_is_written_and_read (void)
 {
   g_autoptr (TestSwtpm) swtpm = test_swtpm_new ();
   g_autoptr (TpmLink) link = test_tpm_link (swtpm);
-  g_autofree char *made = test_swtpm_tool (
+
+  test_swtpm_run (
       swtpm,
       "sh -c 'tpm2_startauthsession -Q -S s.ctx && tpm2_policycommandcode -Q -S s.ctx TPM2_CC_NV_Write && "
       "tpm2_policynvwritten -Q -S s.ctx -L once.policy c && tpm2_flushcontext s.ctx && "
       "tpm2_nvdefine -Q -C o -s %u -a \"policywrite|ownerread|authread|no_da\" -L once.policy 0x%x'",
       (guint) SERIAL_SIZE, TEST_INDEX);
-
   test_tpm_ensure (link);
   g_assert_true (describe (link).write_once);
   write_serial (link);
@@ -224,7 +224,8 @@ a_large_index_is_read_in_pieces (void)
 {
   g_autoptr (TestSwtpm) swtpm = test_swtpm_new ();
   g_autoptr (TpmLink) link = test_tpm_link (swtpm);
-  g_autofree char *made = test_swtpm_tool (
+
+  test_swtpm_run (
       swtpm,
       "sh -c 'tpm2_nvdefine -Q -C o -s 2000 -a \"ownerread|ownerwrite\" 0x%x && head -c 2000 /dev/urandom >large && "
       "tpm2_nvwrite -Q -C o -i large 0x%x'",
@@ -245,12 +246,12 @@ a_password_of_others_is_not_tried (void)
 {
   g_autoptr (TestSwtpm) swtpm = test_swtpm_new ();
   g_autoptr (TpmLink) link = test_tpm_link (swtpm);
-  g_autofree char *made = test_swtpm_tool (
+
+  test_swtpm_run (
       swtpm,
       "sh -c 'tpm2_nvdefine -Q -C o -s 5 -p secret -a \"authread|authwrite\" 0x%x && printf hello | "
       "tpm2_nvwrite -Q -C 0x%x -P secret -i - 0x%x'",
       TEST_INDEX, TEST_INDEX, TEST_INDEX);
-
   test_tpm_ensure (link);
   g_assert_false (describe (link).readable);
   assert_read_fails (link, TPMID_ERROR_AUTH_FAILED);
@@ -266,7 +267,7 @@ an_owner_password_is_named (void)
 
   define (link, SERIAL_SIZE);
   write_serial (link);
-  g_autofree char *set = test_swtpm_tool (swtpm, "tpm2_changeauth -Q -c owner secret");
+  test_swtpm_run (swtpm, "tpm2_changeauth -Q -c owner secret");
   /* Its own authread needs no owner. */
   assert_reads (link, serial, SERIAL_SIZE);
   g_assert_false (tpm_nv_define_write_once (link, TEST_INDEX + 1, 4, &error));

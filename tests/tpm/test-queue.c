@@ -150,7 +150,8 @@ push (TpmQueue *queue, Probe *probe)
 static TpmQueue *
 queue_without_tpm (void)
 {
-  return tpm_queue_new (tpm_link_new (&(TpmLinkOptions){ .tcti = "swtpm:path=/nonexistent/s", .sysfs_root = "/nonexistent" }), 4, 2);
+  return tpm_queue_new (tpm_link_new (&(TpmLinkOptions){ .tcti = "swtpm:path=/nonexistent/s", .sysfs_root = "/nonexistent" }), 4,
+                        2);
 }
 
 /* Holds the TPM thread in a job of the daemon's own. */
@@ -564,7 +565,8 @@ main (int argc, char **argv)
   g_test_add_func ("/tpm/queue/replays-not-twice", replays_not_twice);
   g_test_add_func ("/tpm/queue/replays-not-without-a-tpm", replays_not_without_a_tpm);
   g_test_add_func ("/tpm/queue/replays-nothing-else", replays_nothing_else);
-  g_test_add_func ("/tpm/queue/free-waits-for-the-running-job-and-cancels-the-others", free_waits_for_the_running_job_and_cancels_the_others);
+  g_test_add_func ("/tpm/queue/free-waits-for-the-running-job-and-cancels-the-others",
+                   free_waits_for_the_running_job_and_cancels_the_others);
   g_test_add_func ("/tpm/queue/free-shuts-the-tpm-down", free_shuts_the_tpm_down);
   g_test_add_func ("/tpm/queue/a-job-without-result-and-error-is-a-failure", a_job_without_result_and_error_is_a_failure);
   return g_test_run ();

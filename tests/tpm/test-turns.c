@@ -133,7 +133,10 @@ what_is_removed_gets_no_turn (void)
 {
   g_autoptr (TpmTurns) turns = tpm_turns_new ();
   TpmTurn rows[] = {
-    { TPM_PRIORITY_NORMAL, 1, "a" }, { TPM_PRIORITY_NORMAL, 1, "a" }, { TPM_PRIORITY_NORMAL, 1, "b" }, { TPM_PRIORITY_URGENT, 2, "c" },
+    { TPM_PRIORITY_NORMAL, 1, "a" },
+    { TPM_PRIORITY_NORMAL, 1, "a" },
+    { TPM_PRIORITY_NORMAL, 1, "b" },
+    { TPM_PRIORITY_URGENT, 2, "c" },
   };
 
   push_all (turns, rows, G_N_ELEMENTS (rows));

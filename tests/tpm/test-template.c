@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "tpm-template.h"
+
+#include <string.h>
+#include <tss2/tss2_mu.h>
+
+static const TPM2B_NAME a_name = { .size = TPM_NAME_SIZE };
+
+static TPM2B_PUBLIC
+key_of_ours (TpmKeyAlgorithm algorithm)
+{
+  TPM2B_PUBLIC public;
+
+  tpm_template_device_key (algorithm, &public);
+  public.publicArea.unique.ecc.x = (TPM2B_ECC_PARAMETER){ .size = 32, .buffer = { 1 } };
+  public.publicArea.unique.ecc.y = (TPM2B_ECC_PARAMETER){ .size = 31, .buffer = { 2 } };
+  return public;
+}
+
+static void
+the_tag_is_the_digest_of_its_text (void)
+{
+  TPM2B_PUBLIC public = key_of_ours (TPM_KEY_ECC_P256);
+  g_autoptr (GChecksum) checksum = g_checksum_new (G_CHECKSUM_SHA256);
+  guint8 expected[32];
+  gsize size = sizeof expected;
+
+  g_checksum_update (checksum, (const guchar *) TPM_TEMPLATE_TAG, strlen (TPM_TEMPLATE_TAG));
+  g_checksum_get_digest (checksum, expected, &size);
+  g_assert_cmpmem (public.publicArea.authPolicy.buffer, public.publicArea.authPolicy.size, expected, size);
+}
+
+/* Keys in the field are recognised by this: it must not change. */
+static void
+the_device_key_is_frozen (void)
+{
+  static const guint8 expected[] = {
+    0x00, 0x23, 0x00, 0x0b, 0x00, 0x04, 0x04, 0x72, 0x00, 0x20, 0xf9, 0xc3, 0x0e, 0x40, 0xdc, 0x13, 0x14,
+    0x21, 0x79, 0xff, 0x03, 0xaa, 0xfb, 0xf5, 0x39, 0x7b, 0x64, 0x36, 0x3d, 0xf6, 0xa7, 0xaf, 0x2c, 0xb3,
+    0xf7, 0x70, 0xf9, 0x1f, 0xcb, 0x7c, 0x3d, 0xa7, 0x00, 0x10, 0x00, 0x10, 0x00, 0x03, 0x00, 0x10, 0x00,
+    0x00, 0x00, 0x00,
+  };
+  TPM2B_PUBLIC public;
+  guint8 bytes[512];
+  gsize size = 0;
+
+  tpm_template_device_key (TPM_KEY_ECC_P256, &public);
+  g_assert_cmpuint (Tss2_MU_TPMT_PUBLIC_Marshal (&public.publicArea, bytes, sizeof bytes, &size), ==, 0);
+  g_assert_cmpmem (bytes, size, expected, sizeof expected);
+}
+
+static void
+recognises_its_own_keys (void)
+{
+  TPM2B_PUBLIC public = key_of_ours (TPM_KEY_ECC_P256);
+  TpmPublic found;
+
+  g_assert_true (tpm_template_recognise (&public, &a_name, &found));
+  g_assert_true (found.ours);
+  g_assert_cmpuint (found.coordinate_size, ==, 32);
+  g_assert_cmpuint (found.x[0], ==, 1);
+  g_assert_cmpuint (found.y[0], ==, 0);
+  g_assert_cmpuint (found.y[1], ==, 2);
+
+  public = key_of_ours (TPM_KEY_ECC_P384);
+  g_assert_true (tpm_template_recognise (&public, &a_name, &found));
+  g_assert_true (found.ours);
+  g_assert_cmpuint (found.coordinate_size, ==, 48);
+  g_assert_cmpuint (found.x[16], ==, 1);
+}
+
+static void
+any_other_attribute_is_not_ours (void)
+{
+  for (guint bit = 0; bit < 32; bit++)
+    {
+      TPM2B_PUBLIC public = key_of_ours (TPM_KEY_ECC_P256);
+      TpmPublic found;
+
+      public.publicArea.objectAttributes ^= 1u << bit;
+      g_assert_true (tpm_template_recognise (&public, &a_name, &found));
+      g_assert_false (found.ours);
+    }
+}
+
+static void
+any_other_policy_is_not_ours (void)
+{
+  for (guint byte = 0; byte < 32; byte++)
+    {
+      TPM2B_PUBLIC public = key_of_ours (TPM_KEY_ECC_P256);
+      TpmPublic found;
+
+      public.publicArea.authPolicy.buffer[byte] ^= 1;
+      g_assert_true (tpm_template_recognise (&public, &a_name, &found));
+      g_assert_false (found.ours);
+      public.publicArea.authPolicy.size = 0;
+      g_assert_true (tpm_template_recognise (&public, &a_name, &found));
+      g_assert_false (found.ours);
+    }
+}
+
+static void
+other_keys_are_not_recognised (void)
+{
+  TPM2B_PUBLIC public = key_of_ours (TPM_KEY_ECC_P256);
+  TpmPublic found = { .coordinate_size = 7 };
+  TPM2B_NAME short_name = { .size = 2 };
+
+  g_assert_false (tpm_template_recognise (&public, &short_name, &found));
+  public.publicArea.unique.ecc.x.size = 33;
+  g_assert_false (tpm_template_recognise (&public, &a_name, &found));
+  public.publicArea.unique.ecc.x.size = 0;
+  g_assert_false (tpm_template_recognise (&public, &a_name, &found));
+  public = key_of_ours (TPM_KEY_ECC_P256);
+  public.publicArea.parameters.eccDetail.curveID = TPM2_ECC_NIST_P521;
+  g_assert_false (tpm_template_recognise (&public, &a_name, &found));
+  public.publicArea.type = TPM2_ALG_RSA;
+  g_assert_false (tpm_template_recognise (&public, &a_name, &found));
+  g_assert_cmpuint (found.coordinate_size, ==, 7);
+}
+
+static void
+storage_keys_are_not_ours (void)
+{
+  TPM2B_PUBLIC public;
+  TpmPublic found;
+
+  tpm_template_storage_root (&public);
+  g_assert_true (tpm_template_recognise (&public, &a_name, &found));
+  g_assert_false (found.ours);
+  tpm_template_endorsement (&public);
+  g_assert_true (tpm_template_recognise (&public, &a_name, &found));
+  g_assert_false (found.ours);
+}
+
+static void
+write_once_means_no_other_way (void)
+{
+  static const TPMA_NV others[] = { TPMA_NV_PPWRITE, TPMA_NV_OWNERWRITE, TPMA_NV_AUTHWRITE };
+  TPM2B_NV_PUBLIC index;
+
+  tpm_template_write_once (0x01800001, 20, &index);
+  g_assert_true (tpm_template_is_write_once (&index.nvPublic));
+  for (gsize i = 0; i < G_N_ELEMENTS (others); i++)
+    {
+      TPMS_NV_PUBLIC public = index.nvPublic;
+      public.attributes |= others[i];
+      g_assert_true (tpm_template_has_write_once_policy (&public));
+      g_assert_false (tpm_template_is_write_once (&public));
+    }
+  index.nvPublic.attributes &= ~(TPMA_NV) TPMA_NV_POLICYWRITE;
+  g_assert_false (tpm_template_has_write_once_policy (&index.nvPublic));
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/tpm/template/the-tag-is-the-digest-of-its-text", the_tag_is_the_digest_of_its_text);
+  g_test_add_func ("/tpm/template/the-device-key-is-frozen", the_device_key_is_frozen);
+  g_test_add_func ("/tpm/template/recognises-its-own-keys", recognises_its_own_keys);
+  g_test_add_func ("/tpm/template/any-other-attribute-is-not-ours", any_other_attribute_is_not_ours);
+  g_test_add_func ("/tpm/template/any-other-policy-is-not-ours", any_other_policy_is_not_ours);
+  g_test_add_func ("/tpm/template/other-keys-are-not-recognised", other_keys_are_not_recognised);
+  g_test_add_func ("/tpm/template/storage-keys-are-not-ours", storage_keys_are_not_ours);
+  g_test_add_func ("/tpm/template/write-once-means-no-other-way", write_once_means_no_other_way);
+  return g_test_run ();
+}
