@@ -9,6 +9,8 @@
 
 /* As many as any TPM can have loaded. */
 #define STALE_MAX 64
+/* First handle of a type. TPM2_TRANSIENT_FIRST of tpm2-tss 3.2.1 shifts into the sign bit, which is undefined. */
+#define HANDLES_OF(type) ((guint32) (type) << TPM2_HR_SHIFT)
 
 TSS2_RC
 tpm_open_ask_failure_mode (ESYS_CONTEXT *esys, gboolean *ret_failed)
@@ -87,9 +89,9 @@ tpm_open_greet (ESYS_CONTEXT *esys, gboolean exclusive, gboolean *suspect_failur
 
   if (exclusive)
     {
-      rc = flush_stale (esys, TPM2_TRANSIENT_FIRST);
+      rc = flush_stale (esys, HANDLES_OF (TPM2_HT_TRANSIENT));
       if (rc == TSS2_RC_SUCCESS)
-        rc = flush_stale (esys, TPM2_LOADED_SESSION_FIRST);
+        rc = flush_stale (esys, HANDLES_OF (TPM2_HT_LOADED_SESSION));
       if (rc != TSS2_RC_SUCCESS)
         return tpm_rc_set_error (error, rc, "flush what an earlier program left in the TPM");
     }
