@@ -71,7 +71,6 @@ call_free (BusCall *call)
 {
   if (call->request_free != NULL && call->request != NULL)
     call->request_free (call->request);
-  g_clear_pointer (&call->shortcut, g_variant_unref);
   g_clear_pointer (&call->caller, identity_caller_unref);
   g_clear_pointer (&call->client, bus_client_end);
   g_clear_object (&call->invocation);
@@ -189,11 +188,6 @@ run_call (BusCall *call)
   if (call->client == NULL
       || !call->method->prepare (call, g_dbus_method_invocation_get_parameters (call->invocation), &error))
     return bus_call_fail (call, g_steal_pointer (&error));
-  if (call->shortcut != NULL)
-    {
-      g_dbus_method_invocation_return_value (g_steal_pointer (&call->invocation), call->shortcut);
-      return call_free (call);
-    }
 
   IdentityCaller *caller = bus_client_peek_caller (call->client);
   if (caller != NULL)

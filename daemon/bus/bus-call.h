@@ -13,7 +13,7 @@ typedef struct BusCalls BusCalls;
  * BusMethod:
  * @name: of the method
  * @prepare: unpacks and validates @parameters, whose type is checked already, without any effect; may fill
- *   @request, @key, @owner and @shortcut of the call; @error is of TPMID_ERROR
+ *   @request, @key and @owner of the call; @error is of TPMID_ERROR
  * @act: does the work of an authorized call, and ends it, now or later, by bus_call_return() or bus_call_fail()
  *
  * What one method does. Tables of them end with a %NULL @name.
@@ -28,7 +28,7 @@ typedef struct
 /**
  * BusCall:
  *
- * One method call on its way through the house's order: unpack and validate, no-op shortcut, authorize, act, log, reply.
+ * One method call on its way through the house's order: unpack and validate, authorize, act, log, reply.
  * Main thread.
  */
 struct BusCall
@@ -39,7 +39,6 @@ struct BusCall
   guint owner;                  /* uid that owns that key */
   gpointer request;             /* what @prepare made of the parameters */
   GDestroyNotify request_free;
-  GVariant *shortcut;           /* the answer, when there is nothing to do and nothing to hide; sunk */
 
   /*< private >*/
   BusCalls *calls;

@@ -162,7 +162,6 @@ static gboolean
 prepare_set_serial_number (BusCall *call, GVariant *parameters, GError **error)
 {
   g_autoptr (GVariant) options = g_variant_get_child_value (parameters, 1);
-  IdentityStatus status;
   const char *serial;
 
   g_variant_get_child (parameters, 0, "&s", &serial);
@@ -170,11 +169,6 @@ prepare_set_serial_number (BusCall *call, GVariant *parameters, GError **error)
     return FALSE;
   call->request = g_strdup (serial);
   call->request_free = g_free;
-
-  /* Everybody may read the serial number, so that this tells nobody anything. */
-  identity_device_get_status (IDENTITY_DEVICE (call->target), &status);
-  if (strcmp (status.serial_source, "tpm-nv") == 0 && strcmp (status.serial, serial) == 0)
-    call->shortcut = g_variant_ref_sink (g_variant_new ("()"));
   return TRUE;
 }
 

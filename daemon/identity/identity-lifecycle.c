@@ -424,8 +424,8 @@ static void
 on_probed (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   g_autoptr (IdentityLifecycle) self = user_data;
-  g_autofree char *done = tpm_queue_push_finish (result, NULL);
 
+  g_free (tpm_queue_push_finish (result, NULL));
   self->is_probing = FALSE;
   if (!self->is_stopped)
     publish (self);

@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """One boot of a device in a folder: software TPM, private system bus, tpmidd; all of it gone after stop()."""
 import contextlib
-import contextlib
 import grp
 import os
 import pathlib
 import pwd
 import select
 import shutil
-import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import uuid
@@ -101,6 +100,8 @@ class Boot:
             self.shut_down_tpm()
         for process in reversed(self.processes):
             self.end(process)
+        if self.daemon is not None and self.daemon.returncode != 0:
+            print(f"dev: tpmidd ended with status {self.daemon.returncode} (a negative one is a signal)", file=sys.stderr)
         last_words = self.log.read_text(errors="replace") if self.log.exists() else ""
         shutil.rmtree(self.run, ignore_errors=True)
         return last_words

@@ -36,4 +36,4 @@ def update(folder, options=(), targets=(), environment=()):
             run(["env", *environment, "meson", "setup", *options, folder, ROOT], log)
         elif options:
             run(["meson", "configure", *options, folder], log)
-        run(["ninja", "-C", folder, "-j", str(os.cpu_count()), *targets], log)
+        run(["ninja", "--quiet", "-C", folder, "-j", str(os.cpu_count()), *targets], log)
