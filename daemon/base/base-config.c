@@ -237,10 +237,14 @@ check_text (const char *path, const char *data, gsize size, GError **error)
 static gboolean
 apply_file (BaseConfig *config, const char *path, GPtrArray *warnings, GError **error)
 {
+  g_autofree char *target = realpath (path, NULL);
   g_autoptr (GBytes) bytes = NULL;
   g_autoptr (GError) cause = NULL;
 
-  if (!base_file_read (path, FILE_LIMIT, &bytes, &cause))
+  /* The way in which an administrator switches a drop-in off, as in systemd. */
+  if (g_strcmp0 (target, "/dev/null") == 0)
+    return TRUE;
+  if (!base_file_read (target != NULL ? target : path, FILE_LIMIT, &bytes, &cause))
     {
       g_set_error_literal (error, TPMID_ERROR, TPMID_ERROR_CONFIG, cause->message);
       return FALSE;

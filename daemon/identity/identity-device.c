@@ -231,6 +231,13 @@ typedef struct
   char *serial;
 } SerialRequest;
 
+/* What the answer needs. */
+typedef struct
+{
+  char *serial;
+  guint uid;
+} SerialCall;
+
 static void
 serial_request_free (gpointer data)
 {
@@ -241,25 +248,52 @@ serial_request_free (gpointer data)
 }
 
 static void
+serial_call_free (gpointer data)
+{
+  SerialCall *call = data;
+
+  g_free (call->serial);
+  g_free (call);
+}
+
+static void
+log_serial (const SerialCall *call)
+{
+  g_autofree char *uid = g_strdup_printf ("%u", call->uid);
+  const BaseLogField fields[] = { { "TPMID_UID", uid }, { NULL, NULL } };
+
+  base_log (G_LOG_LEVEL_MESSAGE, BASE_LOG_ID_SERIAL_SET, fields, "the serial number is %s", call->serial);
+}
+
+/* The job of a caller that does not wait for it any more may yet write the serial number. */
+static gboolean
+may_still_happen (const GError *error)
+{
+  return g_error_matches (error, TPMID_ERROR, TPMID_ERROR_TIMEOUT) || g_error_matches (error, TPMID_ERROR, TPMID_ERROR_CANCELLED);
+}
+
+static void
 on_serial_set (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   g_autoptr (GTask) task = user_data;
   IdentityDevice *self = g_task_get_source_object (task);
-  const char *serial = g_task_get_task_data (task);
+  const SerialCall *call = g_task_get_task_data (task);
   g_autoptr (GError) error = NULL;
   g_autofree char *done = tpm_queue_push_finish (result, &error);
 
   if (done == NULL)
     {
+      if (may_still_happen (error) && !self->is_stopped)
+        identity_lifecycle_look_again (self->lifecycle);
       if (g_error_matches (error, TPMID_ERROR, TPMID_ERROR_NO_DEVICE))
         error->code = TPMID_ERROR_NOT_SUPPORTED;
       g_task_return_error (task, g_steal_pointer (&error));
       return;
     }
   g_free (self->serial);
-  self->serial = g_strdup (serial);
+  self->serial = g_strdup (call->serial);
   self->serial_source = "tpm-nv";
-  base_log (G_LOG_LEVEL_MESSAGE, BASE_LOG_ID_SERIAL_SET, NULL, "the serial number is %s", serial);
+  log_serial (call);
   if (!self->is_stopped)
     g_signal_emit_by_name (self, "changed");
   g_task_return_boolean (task, TRUE);
@@ -286,7 +320,9 @@ identity_device_set_serial_async (IdentityDevice *self, IdentityCaller *caller, 
     }
   SerialRequest *request = g_new0 (SerialRequest, 1);
   *request = (SerialRequest) { self->config, g_strdup (serial) };
-  g_task_set_task_data (task, g_strdup (serial), g_free);
+  SerialCall *call = g_new0 (SerialCall, 1);
+  *call = (SerialCall) { g_strdup (serial), caller->uid };
+  g_task_set_task_data (task, call, serial_call_free);
   TpmJob job = {
     .operation = "set-serial",
     .priority = TPM_PRIORITY_NORMAL,

@@ -27,6 +27,7 @@ struct _IdentityLifecycle
   gboolean is_stopped;
   gboolean is_working; /* a chain of jobs runs: decide, execute, settle */
   gboolean is_probing;
+  gboolean looks_again;
   guint timer;
   GFileMonitor *marker_monitor;
   guint marker_timer;
@@ -258,7 +259,7 @@ is_tpm_answering (IdentityLifecycle *self)
 static gboolean
 is_settled (IdentityLifecycle *self)
 {
-  return self->pending == 0 && !self->report->retry_decision
+  return self->pending == 0 && !self->report->retry_decision && !self->looks_again
          && (self->report->mode != IDENTITY_MODE_TPM || is_tpm_answering (self));
 }
 
@@ -417,6 +418,7 @@ static void
 begin_decision (IdentityLifecycle *self)
 {
   self->is_working = TRUE;
+  self->looks_again = FALSE;
   push (self, "boot-decision", identity_lifecycle_decide_job, work_new (self), (GDestroyNotify) identity_facts_free, on_decided);
 }
 
@@ -437,6 +439,8 @@ is_time_to_decide (IdentityLifecycle *self)
 {
   gint64 now = g_get_monotonic_time ();
 
+  if (self->looks_again)
+    return is_tpm_answering (self);
   if (!self->report->retry_decision || now < self->decide_again_us)
     return FALSE;
   if (get_tpm_state (self) != TPM_STATE_NO_DEVICE)
@@ -508,6 +512,13 @@ identity_lifecycle_stop (IdentityLifecycle *self)
 void
 identity_lifecycle_look_after_tpm (IdentityLifecycle *self)
 {
+  arm_timer (self);
+}
+
+void
+identity_lifecycle_look_again (IdentityLifecycle *self)
+{
+  self->looks_again = TRUE;
   arm_timer (self);
 }
 

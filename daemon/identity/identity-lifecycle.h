@@ -49,6 +49,14 @@ void identity_lifecycle_stop (IdentityLifecycle *self);
  */
 void identity_lifecycle_look_after_tpm (IdentityLifecycle *self);
 
+/**
+ * identity_lifecycle_look_again:
+ *
+ * Says that the device may be another than the report says: as soon as the TPM answers, everything is looked at and
+ * decided anew.
+ */
+void identity_lifecycle_look_again (IdentityLifecycle *self);
+
 /* Returns: (transfer none) (nullable): the latest report; %NULL before the first decision was carried out */
 IdentityReport *identity_lifecycle_peek_report (IdentityLifecycle *self);
 

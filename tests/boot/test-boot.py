@@ -490,6 +490,12 @@ def test_serial_number_survives_an_erased_disk(folder):
     expect_equal(boot(folder, script="tpmidctl serial").stdout, "A-123\n")
 
 
+def test_serial_number_whose_caller_gave_up_is_known_when_the_tpm_answers_again(folder):
+    boot(folder, script=f"""tpm=$(pgrep -f '[s]wtpm .*dir={folder}/swtpm')
+        kill -STOP $tpm; tpmidctl --timeout 1 serial set LATE-1 && exit 1; kill -CONT $tpm
+        for i in $(seq 100); do test "$(tpmidctl serial)" = LATE-1 && exit 0; sleep 0.1; done; exit 1""")
+
+
 def test_serial_index_of_the_yocto_guides_is_found_when_configured(folder):
     provision = """cd $TPMID_DEV_RUN
         tpm2_startauthsession -S s.ctx; tpm2_policycommandcode -S s.ctx TPM2_CC_NV_Write
