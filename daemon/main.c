@@ -233,11 +233,14 @@ serve (GDBusConnection *connection, const BaseConfig *config)
   /* Callers hear at once that their jobs were cancelled: the queue may have to wait for a TPM that hangs. */
   while (g_main_context_iteration (NULL, FALSE))
     ;
-  tpm_queue_free (queue);
+  gboolean is_thread_ended = tpm_queue_free (queue);
   while (g_main_context_iteration (NULL, FALSE))
     ;
   g_object_unref (device);
   (void) g_dbus_connection_flush_sync (connection, NULL, NULL);
+  /* A TPM that hangs has its thread in libraries that exit() would take down. */
+  if (!is_thread_ended)
+    _exit (daemon.exit_status);
   return daemon.exit_status;
 }
 

@@ -335,11 +335,11 @@ stop_thread (TpmQueue *queue)
   return stopped;
 }
 
-void
+gboolean
 tpm_queue_free (TpmQueue *queue)
 {
   if (queue == NULL)
-    return;
+    return TRUE;
 
   gboolean stopped = stop_thread (queue);
   detach_jobs (queue);
@@ -347,7 +347,7 @@ tpm_queue_free (TpmQueue *queue)
   if (!stopped)
     {
       g_thread_unref (queue->thread);
-      return;
+      return FALSE;
     }
   (void) g_thread_join (queue->thread);
   g_hash_table_unref (queue->unanswered);
@@ -356,6 +356,7 @@ tpm_queue_free (TpmQueue *queue)
   g_cond_clear (&queue->changed);
   g_mutex_clear (&queue->mutex);
   g_free (queue);
+  return TRUE;
 }
 
 static Job *

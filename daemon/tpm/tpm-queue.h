@@ -79,12 +79,16 @@ TpmQueue *tpm_queue_new (TpmLink *link, guint limit, guint limit_per_client);
 
 /**
  * tpm_queue_free:
+ * @queue: (nullable): the queue
  *
  * Refuses new jobs, cancels the waiting ones (their callbacks run in later iterations of the main context), waits for
  * the running one, closes the link, ends the thread. When the running job does not end within 10 s (the transport
- * hangs), gives up on the thread and leaks it, so that the process can exit.
+ * hangs), gives up on the thread and leaks it.
+ *
+ * Returns: %FALSE when the thread was given up; the process then has to end by _exit(), as what exit() takes down may
+ * still be in that thread's use
  */
-void tpm_queue_free (TpmQueue *queue);
+gboolean tpm_queue_free (TpmQueue *queue);
 
 /**
  * tpm_queue_push_async:
