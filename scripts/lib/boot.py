@@ -169,7 +169,7 @@ class Boot:
     def spawn(command, log, identity=(), **keywords):
         """Away from the terminal's signals, and ended by the kernel should this process be killed."""
         with open(log, "ab") as output:
-            return subprocess.Popen(["setpriv", *identity, "--pdeathsig", "TERM", *command], stdin=subprocess.DEVNULL,
+            return subprocess.Popen(["setpriv", *identity, "--pdeathsig", "KILL", *command], stdin=subprocess.DEVNULL,
                                     stdout=output, stderr=output, start_new_session=True, **keywords)
 
     def wait_for(self, condition, process, log, limit, what):

@@ -220,10 +220,29 @@ testbed_kill_tpm (Testbed *self)
   g_clear_object (&self->tpm);
 }
 
+/* The state stands behind the name in brackets: proc(5), /proc/pid/stat. */
+static gboolean
+is_paused (gpointer data)
+{
+  Testbed *self = data;
+  g_autofree char *path = g_strdup_printf ("/proc/%s/stat", g_subprocess_get_identifier (self->tpm));
+  g_autofree char *stat = NULL;
+
+  g_assert_true (g_file_get_contents (path, &stat, NULL, NULL));
+  const char *end = strrchr (stat, ')');
+  g_assert_nonnull (end);
+  return end[2] == 'T';
+}
+
 void
 testbed_pause_tpm (Testbed *self, gboolean pause)
 {
-  g_subprocess_send_signal (self->tpm, pause ? SIGSTOP : SIGCONT);
+  const char *pid = g_subprocess_get_identifier (self->tpm);
+
+  /* Not g_subprocess_send_signal(): that leaves the signal to another thread, and the TPM could answer once more. */
+  g_assert_no_errno (kill ((pid_t) g_ascii_strtoll (pid, NULL, 10), pause ? SIGSTOP : SIGCONT));
+  if (pause)
+    wait_until (is_paused, self);
 }
 
 /* --- the daemon --- */
