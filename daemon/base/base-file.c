@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define SET_ASIDE_MAX 99
+
 typedef int FdGuard;
 static void
 fd_guard_clear (FdGuard *fd)
@@ -127,13 +129,13 @@ base_file_set_aside (const char *path, const char *suffix, GError **error)
 {
   g_autofree char *target = g_strdup_printf ("%s.%s", path, suffix);
 
-  for (int i = 1; i <= 9 && access (target, F_OK) == 0; i++)
+  for (int i = 1; renameat2 (AT_FDCWD, path, AT_FDCWD, target, RENAME_NOREPLACE) < 0; i++)
     {
+      if (errno != EEXIST || i > SET_ASIDE_MAX)
+        return base_error_set_errno (error, errno, "cannot move %s to %s", path, target);
       g_free (target);
       target = g_strdup_printf ("%s.%s.%d", path, suffix, i);
     }
-  if (rename (path, target) < 0)
-    return base_error_set_errno (error, errno, "cannot move %s to %s", path, target);
   return sync_folder_of (path, error);
 }
 

@@ -50,8 +50,8 @@ gboolean base_file_remove (const char *path, GError **error);
  * @suffix: for example "corrupt"
  * @error: TPMID_ERROR_STORAGE naming @path
  *
- * Renames @path to PATH.SUFFIX, or PATH.SUFFIX.1 ... .9 when taken (the oldest number that is free; after that .9 is
- * replaced), and syncs the folder.
+ * Renames @path to PATH.SUFFIX, or to the first of PATH.SUFFIX.1, .2 ... .99 that is free, and syncs the folder. Nothing is
+ * ever replaced: with all of them taken it fails.
  */
 gboolean base_file_set_aside (const char *path, const char *suffix, GError **error);
 

@@ -31,7 +31,17 @@ identity_report_unref (IdentityReport *report)
   g_free (report);
 }
 
-/* What a person should know and do, by reason; %s is why the TPM cannot be used. */
+const char *
+identity_report_get_state (const IdentityReport *report)
+{
+  if (report->mode == IDENTITY_MODE_FAULT)
+    return "fault";
+  if (report->problems->len > 0 || strcmp (report->reason, "provisioning-failed") == 0)
+    return "degraded";
+  return report->retry_decision && report->mode == IDENTITY_MODE_UNPROVISIONED ? "waiting" : "ready";
+}
+
+/* What a person should know and do, by reason; %s is why the TPM, or the software key, cannot be used. */
 static const struct
 {
   const char *reason, *hint;
@@ -41,7 +51,8 @@ static const struct
   { "tpm-missing", "This device has an identity in a TPM, and the TPM is not there: %s. Nothing was created or overwritten; tpmidd "
                    "goes on when the TPM returns." },
   { "tpm-changed", "The TPM is another one, or was cleared: the recorded identity cannot be in it. Nothing was overwritten. If the "
-                   "TPM was replaced on purpose, the device needs a new identity and a new enrolment." },
+                   "TPM was replaced on purpose: stop tpmidd, move the device certificate and the file identity in StatePath away, and "
+                   "start it; the device gets a new identity and needs a new enrolment." },
   { "tpm-unusable", "The TPM cannot be used: %s. Nothing was created; tpmidd goes on when the cause is gone." },
   { "downgrade-refused", "A software key and its certificate lie in the place of the TPM's identity. They were not used. Remove them "
                          "to return to the TPM's identity." },
@@ -49,6 +60,8 @@ static const struct
                             "tpmidd make a new one, or put the right one back, and restart tpmidd." },
   { "key-missing", "The identity key is gone from the TPM, but its certificate is still there. Nothing was overwritten. Remove the "
                    "certificate to give the device a new identity." },
+  { "software-key-unusable", "The software key is there, but cannot be used: %s. It was not touched, and nothing was created. Put a usable key "
+                             "in its place, or move it away to let tpmidd make a new identity, and restart tpmidd." },
   { "state-unreadable", "The records of this device cannot be read, so nothing was created. tpmidd tries again." },
 };
 
@@ -109,6 +122,23 @@ read_endorsement_anchor (TpmLink *link)
 }
 
 static gboolean
+must_archive (const IdentityFacts *facts)
+{
+  return (facts->decision.actions & IDENTITY_ACTION_ARCHIVE_SOFTWARE_KEY) != 0
+         || (facts->record->archive_software_key && facts->inputs.software_key != IDENTITY_SOFTWARE_KEY_ABSENT);
+}
+
+/* Before the TPM has the new key: a boot after a power cut finds the key and would not know of the rest. */
+static gboolean
+note_archive (const BaseConfig *config, const IdentityFacts *facts, GError **error)
+{
+  g_autoptr (IdentityRecord) record = identity_record_copy (facts->record);
+
+  record->archive_software_key = TRUE;
+  return identity_store_save (config->state_path, record, error);
+}
+
+static gboolean
 make_tpm_key (IdentityReport *report, TpmLink *link, const BaseConfig *config, char **ret_srk_name, GError **error)
 {
   guint8 srk_name[TPM_NAME_SIZE];
@@ -133,6 +163,7 @@ set_tpm_record (IdentityReport *report, TpmLink *link, const BaseConfig *config,
   record->key_name = identity_backend_dup_tpm_name (report->key);
   record->key_reference = base_hex_encode_bytes (reference);
   record->srk_name = srk_name;
+  record->archive_software_key = must_archive (facts);
   record->ek_name = g_strdup (facts->record->ek_name);
   if (record->ek_name == NULL)
     record->ek_name = read_endorsement_anchor (link);
@@ -147,6 +178,8 @@ prepare_tpm_key (IdentityReport *report, TpmLink *link, const BaseConfig *config
 
   if ((facts->decision.actions & IDENTITY_ACTION_TPM_KEY) != 0)
     {
+      if (must_archive (facts) && !note_archive (config, facts, error))
+        return FALSE;
       if (!make_tpm_key (report, link, config, &srk_name, error))
         return FALSE;
     }
@@ -241,7 +274,7 @@ prepare_identity (IdentityReport *report, TpmLink *link, const BaseConfig *confi
       return;
     }
   report->pending |= IDENTITY_PENDING_RECORD;
-  if ((facts->decision.actions & IDENTITY_ACTION_ARCHIVE_SOFTWARE_KEY) != 0)
+  if (is_tpm && must_archive (facts))
     report->pending |= IDENTITY_PENDING_ARCHIVE;
 }
 
@@ -249,7 +282,10 @@ prepare_identity (IdentityReport *report, TpmLink *link, const BaseConfig *confi
 static void
 remember_identity (IdentityReport *report, const IdentityFacts *facts)
 {
-  if (report->mode != IDENTITY_MODE_FAULT || facts->certificate == NULL || facts->record->key_reference == NULL)
+  if (report->mode != IDENTITY_MODE_FAULT || facts->certificate == NULL)
+    return;
+  report->certificate = identity_cert_ref (facts->certificate);
+  if (facts->record->key_reference == NULL)
     return;
 
   GBytes *spki = identity_cert_peek_spki (facts->certificate);
@@ -279,7 +315,7 @@ compose_marker (const IdentityReport *report, const BaseConfig *config)
   g_autofree char *boot_id = read_boot_id (config);
   IdentityMarker marker = {
     .mode = identity_mode_name (report->mode),
-    .state = report->mode == IDENTITY_MODE_FAULT ? "fault" : report->retry_decision ? "waiting" : "ready",
+    .state = identity_report_get_state (report),
     .reason = report->reason,
     .key_reference = hex,
     .certificate_sha256 = report->certificate != NULL ? identity_cert_peek_sha256 (report->certificate) : NULL,
@@ -295,14 +331,14 @@ identity_boot_execute (TpmLink *link, const BaseConfig *config, const IdentityFa
 {
   const IdentityDecision *decision = &facts->decision;
   g_autoptr (IdentityReport) report = g_new0 (IdentityReport, 1);
-  TpmLinkStatus status;
+  TpmLinkStatus status = { 0 };
 
   g_atomic_ref_count_init (&report->refs);
   report->row = decision->row;
   report->mode = decision->mode;
   report->marker_action = decision->marker;
   report->reason = decision->reason;
-  report->hint = hint_for (decision->reason, facts->tpm_trouble);
+  report->hint = hint_for (decision->reason, decision->row == 17 ? facts->software_trouble : facts->tpm_trouble);
   report->serial = g_strdup (facts->serial);
   report->serial_source = facts->serial_source;
   report->problems = g_ptr_array_new_with_free_func (g_free);
@@ -315,9 +351,12 @@ identity_boot_execute (TpmLink *link, const BaseConfig *config, const IdentityFa
     remember_identity (report, facts);
 
   report->pending |= IDENTITY_PENDING_MARKER | IDENTITY_PENDING_MODE_FILE;
-  report->retry_decision = report->mode != IDENTITY_MODE_TPM && may_go_away (report->reason);
+  report->retry_decision = may_go_away (report->reason);
+  if (report->row == 10 && report->mode == IDENTITY_MODE_TPM)
+    g_ptr_array_add (report->problems, g_strdup_printf ("tpm: %s", facts->tpm_trouble));
   report->marker = compose_marker (report, config);
-  tpm_link_get_status (link, &status);
+  if (link != NULL)
+    tpm_link_get_status (link, &status);
   report->boot_commands = status.commands;
   return g_steal_pointer (&report);
 }
@@ -347,7 +386,13 @@ settle_record (const IdentityReport *report, const BaseConfig *config, GError **
 static gboolean
 settle_archive (const IdentityReport *report, const BaseConfig *config, GError **error)
 {
-  return base_file_set_aside (config->software_key_path, "archived", error);
+  g_autoptr (IdentityRecord) record = identity_record_copy (report->record);
+
+  if (g_file_test (config->software_key_path, G_FILE_TEST_EXISTS)
+      && !base_file_set_aside (config->software_key_path, "archived", error))
+    return FALSE;
+  record->archive_software_key = FALSE;
+  return identity_store_save (config->state_path, record, error);
 }
 
 static gboolean
@@ -373,20 +418,22 @@ settle_mode_file (const IdentityReport *report, const BaseConfig *config, GError
   return identity_marker_put (path, report->marker, error);
 }
 
-/* In this order: a crash after any of them leaves a state that the next boot finds its way from. The certificate's copy
- * comes first, so that the certificate that others may have seen already is not replaced by a fresh one. */
+/* In this order: a crash after any of them leaves a state that the next boot finds its way from. The record comes first, as
+ * with it a TPM that is missing is a fault; then the certificate's copy, so that a certificate that others may have seen
+ * already is not replaced by a fresh one. @after are the steps that must be done before. */
 static const struct
 {
   guint flag;
+  guint after;
   const char *name;
   SettleStep run;
 } steps[] = {
-  { IDENTITY_PENDING_STORED_COPY, "state", settle_stored_copy },
-  { IDENTITY_PENDING_CERTIFICATE, "certificate", settle_certificate },
-  { IDENTITY_PENDING_RECORD, "state", settle_record },
-  { IDENTITY_PENDING_ARCHIVE, "software key", settle_archive },
-  { IDENTITY_PENDING_MARKER, "marker", settle_marker },
-  { IDENTITY_PENDING_MODE_FILE, "mode file", settle_mode_file },
+  { IDENTITY_PENDING_RECORD, 0, "state", settle_record },
+  { IDENTITY_PENDING_STORED_COPY, 0, "state", settle_stored_copy },
+  { IDENTITY_PENDING_CERTIFICATE, 0, "certificate", settle_certificate },
+  { IDENTITY_PENDING_ARCHIVE, IDENTITY_PENDING_RECORD | IDENTITY_PENDING_CERTIFICATE, "software key", settle_archive },
+  { IDENTITY_PENDING_MARKER, 0, "marker", settle_marker },
+  { IDENTITY_PENDING_MODE_FILE, 0, "mode file", settle_mode_file },
 };
 
 guint
@@ -399,10 +446,14 @@ identity_boot_settle (const IdentityReport *report, const BaseConfig *config, gu
   for (gsize i = 0; i < G_N_ELEMENTS (steps); i++)
     {
       g_autoptr (GError) error = NULL;
-      if ((pending & steps[i].flag) == 0 || steps[i].run (report, config, &error))
+      if ((pending & steps[i].flag) == 0)
+        continue;
+      gboolean has_to_wait = (left & steps[i].after) != 0;
+      if (!has_to_wait && steps[i].run (report, config, &error))
         continue;
       left |= steps[i].flag;
-      g_ptr_array_add (problems, g_strdup_printf ("%s: %s", steps[i].name, error->message));
+      if (!has_to_wait)
+        g_ptr_array_add (problems, g_strdup_printf ("%s: %s", steps[i].name, error->message));
     }
   *ret_problems = g_steal_pointer (&problems);
   return left;

@@ -30,7 +30,7 @@ typedef struct
   const char *reason;      /* static */
   char *hint;
   IdentityBackend *key;    /* (nullable): the identity key, perhaps out of reach */
-  IdentityCert *certificate; /* (nullable) */
+  IdentityCert *certificate; /* (nullable): in a fault the one that was found */
   IdentityRecord *record;  /* (nullable): what the record must say */
   char *serial;
   const char *serial_source;
@@ -41,17 +41,24 @@ typedef struct
   guint64 boot_commands;
 } IdentityReport;
 
+/**
+ * identity_report_get_state:
+ *
+ * Returns: (transfer none): the word of Device.State that follows from the report alone
+ */
+const char *identity_report_get_state (const IdentityReport *report);
+
 IdentityReport *identity_report_ref (IdentityReport *report);
 void identity_report_unref (IdentityReport *report);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (IdentityReport, identity_report_unref)
 
 /**
  * identity_boot_execute:
- * @link: the TPM, open if the decision needs it
+ * @link: (nullable): the TPM, open if the decision needs it; %NULL as for identity_facts_gather()
  * @facts: what was found and decided
  *
- * TPM thread. Makes keys and certificates as the decision says; writes nothing but key material: everything else is left
- * to identity_boot_settle(). Never fails: what could not be done turns the mode into unprovisioned with reason
+ * TPM thread; with a %NULL @link any thread. Makes keys and certificates as the decision says; writes nothing but key
+ * material: everything else is left to identity_boot_settle(). Never fails: what could not be done turns the mode into unprovisioned with reason
  * provisioning-failed, and is named. Eleven TPM commands at most, for a first boot.
  *
  * Returns: (transfer full): the report
@@ -63,8 +70,8 @@ IdentityReport *identity_boot_execute (TpmLink *link, const BaseConfig *config, 
  * @pending: IdentityPending to do; marker and mode file are looked at in any case
  * @ret_problems: (out) (transfer full) (element-type utf8): "marker: /path: Read-only file system", one for each that failed
  *
- * TPM thread (for its files' sake; sends no TPM command). Makes the files say what @report says; each step is atomic and may
- * be repeated.
+ * Any thread, one at a time. Makes the files say what @report says; each step is atomic and may be repeated. The software key
+ * is archived only after the certificate and the record are written.
  *
  * Returns: what is still pending
  */

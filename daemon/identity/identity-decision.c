@@ -67,7 +67,7 @@ when_software_is_complete (const IdentityInputs *in)
 static gboolean
 when_software_lacks_something (const IdentityInputs *in)
 {
-  return in->tpm == IDENTITY_TPM_ABSENT && is_none_on_record (in)
+  return in->tpm == IDENTITY_TPM_ABSENT && is_none_on_record (in) && in->software_key != IDENTITY_SOFTWARE_KEY_UNUSABLE
          && (in->certificate == IDENTITY_CERTIFICATE_NONE || in->software_key == IDENTITY_SOFTWARE_KEY_ABSENT);
 }
 
@@ -194,10 +194,10 @@ refine (const IdentityInputs *in, IdentityDecision *decision)
     {
     case 6:
     case 16:
-      if (in->software_key == IDENTITY_SOFTWARE_KEY_PRESENT)
-        decision->actions &= ~(guint) IDENTITY_ACTION_SOFTWARE_KEY;
-      else
+      if (in->software_key == IDENTITY_SOFTWARE_KEY_ABSENT)
         decision->actions &= ~(guint) IDENTITY_ACTION_ARCHIVE_SOFTWARE_KEY;
+      else
+        decision->actions &= ~(guint) IDENTITY_ACTION_SOFTWARE_KEY;
       break;
     case 7:
       if (in->record == IDENTITY_RECORD_MIGRATED)
@@ -214,6 +214,8 @@ refine (const IdentityInputs *in, IdentityDecision *decision)
     case 17:
       if (in->record == IDENTITY_RECORD_UNREADABLE)
         decision->reason = "state-unreadable";
+      else if (in->software_key == IDENTITY_SOFTWARE_KEY_UNUSABLE)
+        decision->reason = "software-key-unusable";
       break;
     default:
       break;

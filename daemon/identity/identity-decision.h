@@ -66,6 +66,7 @@ typedef enum
 {
   IDENTITY_SOFTWARE_KEY_ABSENT,
   IDENTITY_SOFTWARE_KEY_PRESENT,
+  IDENTITY_SOFTWARE_KEY_UNUSABLE, /* a file is there, but no key that tpmidd can use: not to be overwritten */
   IDENTITY_N_SOFTWARE_KEYS
 } IdentitySoftwareKey;
 

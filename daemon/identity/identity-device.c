@@ -58,19 +58,28 @@ identity_device_init (IdentityDevice *self)
   self->tpm_state = "starting";
 }
 
-static void
-tell_tpm_state (IdentityDevice *self)
+/* Whatever brought the news: the state is told when it changes, and once. */
+static gboolean
+note_tpm_state (IdentityDevice *self)
 {
   IdentityTpmStatus status;
 
   identity_device_get_tpm_status (self, &status);
   if (status.state == self->tpm_state)
-    return;
+    return FALSE;
   if (g_str_equal (status.state, "ready"))
     base_log (G_LOG_LEVEL_INFO, BASE_LOG_ID_TPM_BACK, NULL, "TPM %s %s is ready (%s)", status.manufacturer, status.firmware, status.tcti);
-  else if (self->report != NULL)
+  else if (self->report != NULL || g_str_equal (status.state, "wedged"))
     base_log (G_LOG_LEVEL_WARNING, BASE_LOG_ID_TPM_LOST, NULL, "TPM: %s: %s", status.state, status.detail);
   self->tpm_state = status.state;
+  return TRUE;
+}
+
+static void
+tell_tpm_state (IdentityDevice *self)
+{
+  if (note_tpm_state (self))
+    g_signal_emit_by_name (self, "changed");
 }
 
 static void
@@ -93,7 +102,7 @@ static void
 on_lifecycle_changed (IdentityLifecycle *lifecycle, IdentityDevice *self)
 {
   adopt_report (self, identity_lifecycle_peek_report (lifecycle));
-  tell_tpm_state (self);
+  (void) note_tpm_state (self);
   g_signal_emit_by_name (self, "changed");
 }
 
@@ -104,14 +113,16 @@ on_lifecycle_decided (IdentityLifecycle *lifecycle, IdentityDevice *self)
 }
 
 static void
-on_key_job_done (IdentityKeys *keys, IdentityDevice *self)
+on_key_job (IdentityKeys *keys, IdentityDevice *self)
 {
-  const char *before = self->tpm_state;
-
   tell_tpm_state (self);
-  if (self->tpm_state != before)
-    g_signal_emit_by_name (self, "changed");
   identity_lifecycle_look_after_tpm (self->lifecycle);
+}
+
+static void
+on_key_orphaned (IdentityKeys *keys, IdentityDevice *self)
+{
+  identity_lifecycle_look_again (self->lifecycle);
 }
 
 IdentityDevice *
@@ -125,7 +136,8 @@ identity_device_new (const BaseConfig *config, TpmQueue *queue)
   g_signal_connect (self->lifecycle, "changed", G_CALLBACK (on_lifecycle_changed), self);
   g_signal_connect (self->lifecycle, "decided", G_CALLBACK (on_lifecycle_decided), self);
   self->keys = identity_keys_new (queue, config->request_timeout_sec * 1000);
-  g_signal_connect (self->keys, "job-done", G_CALLBACK (on_key_job_done), self);
+  g_signal_connect (self->keys, "job", G_CALLBACK (on_key_job), self);
+  g_signal_connect (self->keys, "orphaned", G_CALLBACK (on_key_orphaned), self);
   return self;
 }
 
@@ -183,6 +195,18 @@ name_tpm_state (const TpmLinkStatus *link, const TpmQueueStatus *queue)
 }
 
 static void
+describe_trouble (IdentityTpmStatus *status)
+{
+  if (g_str_equal (status->state, "wedged"))
+    g_snprintf (status->detail, sizeof status->detail, "'%s' has not come back for %" G_GUINT64_FORMAT " s", status->running,
+                status->running_ms / 1000);
+  else if (g_str_equal (status->state, "hierarchy-auth-required"))
+    g_strlcpy (status->detail, "an owner password is set that tpmidd does not know", sizeof status->detail);
+  else if (g_str_equal (status->state, "lockout"))
+    g_strlcpy (status->detail, "the TPM refuses passwords for a time, as wrong ones were tried", sizeof status->detail);
+}
+
+static void
 copy_facts (const TpmFacts *facts, IdentityTpmStatus *ret_status)
 {
   memcpy (ret_status->manufacturer, facts->manufacturer, sizeof ret_status->manufacturer);
@@ -220,6 +244,7 @@ identity_device_get_tpm_status (IdentityDevice *self, IdentityTpmStatus *ret_sta
   };
   memcpy (ret_status->detail, link.detail, sizeof ret_status->detail);
   memcpy (ret_status->tcti, link.tcti, sizeof ret_status->tcti);
+  describe_trouble (ret_status);
   copy_facts (&link.facts, ret_status);
 }
 
@@ -281,6 +306,8 @@ on_serial_set (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (GError) error = NULL;
   g_autofree char *done = tpm_queue_push_finish (result, &error);
 
+  if (!self->is_stopped)
+    on_key_job (self->keys, self);
   if (done == NULL)
     {
       if (may_still_happen (error) && !self->is_stopped)

@@ -22,6 +22,7 @@ identity_facts_free (IdentityFacts *facts)
   g_clear_pointer (&facts->certificate, identity_cert_unref);
   g_clear_pointer (&facts->record, identity_record_free);
   g_free (facts->tpm_trouble);
+  g_free (facts->software_trouble);
   g_free (facts->srk_name);
   g_free (facts->serial);
   g_ptr_array_unref (facts->problems);
@@ -63,6 +64,8 @@ look_for_tpm (IdentityFacts *facts, TpmLink *link, const BaseConfig *config)
 
   if (config->tpm == BASE_TPM_OFF)
     set_tpm_trouble (facts, IDENTITY_TPM_ABSENT, "Tpm=off: the TPM is not used");
+  else if (link == NULL)
+    set_tpm_trouble (facts, IDENTITY_TPM_UNUSABLE, "the TPM does not answer");
   else if (open_link (link, &error))
     facts->inputs.tpm = IDENTITY_TPM_READY;
   else if (g_error_matches (error, TPMID_ERROR, TPMID_ERROR_NO_DEVICE))
@@ -165,7 +168,11 @@ look_for_software_key (IdentityFacts *facts, const BaseConfig *config)
       facts->software_key = identity_backend_new_software (softkey);
     }
   else if (!g_error_matches (error, TPMID_ERROR, TPMID_ERROR_NOT_FOUND))
-    add_problem (facts, "software key: %s", error->message);
+    {
+      facts->inputs.software_key = IDENTITY_SOFTWARE_KEY_UNUSABLE;
+      facts->software_trouble = g_strdup (error->message);
+      add_problem (facts, "software key: %s", error->message);
+    }
   if (warning != NULL)
     base_log (G_LOG_LEVEL_WARNING, BASE_LOG_ID_PROBLEM, NULL, "%s", warning);
 }

@@ -24,6 +24,7 @@ typedef struct
   IdentityCert *certificate;     /* (nullable) */
   IdentityRecord *record;
   char *tpm_trouble;             /* (nullable): why the TPM is absent or unusable, a sentence */
+  char *software_trouble;        /* (nullable): why the software key cannot be used, a sentence */
   char *srk_name;                /* (nullable): hex, when it had to be read */
   char *serial;
   const char *serial_source;     /* static */
@@ -32,9 +33,10 @@ typedef struct
 
 /**
  * identity_facts_gather:
- * @link: the TPM, not necessarily open
+ * @link: (nullable): the TPM, not necessarily open; %NULL when it holds its thread and does not answer: then it counts
+ *   as unusable
  *
- * TPM thread. Reads everything the decision needs and decides. Changes nothing, but for one thing: a certificate
+ * TPM thread; with a %NULL @link any thread. Reads everything the decision needs and decides. Changes nothing, but for one thing: a certificate
  * file that is empty or cannot be decoded is moved aside. A healthy TPM identity costs three commands beside those of
  * opening the link and of reading the serial number: to find the key (2) and to prove it (1).
  *

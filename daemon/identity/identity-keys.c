@@ -25,13 +25,6 @@ struct _IdentityKeys
 
 G_DEFINE_FINAL_TYPE (IdentityKeys, identity_keys, G_TYPE_OBJECT)
 
-enum
-{
-  SIGNAL_CHANGED,
-  SIGNAL_JOB_DONE, /* private to the room: a job came back from the TPM thread, so the TPM's state may have changed */
-  N_SIGNALS
-};
-
 static void
 entry_free (gpointer data)
 {
@@ -58,7 +51,10 @@ identity_keys_class_init (IdentityKeysClass *class)
 
   G_OBJECT_CLASS (class)->finalize = identity_keys_finalize;
   g_signal_new ("changed", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
-  g_signal_new ("job-done", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
+  /* For the room alone: a job went to the TPM thread or came back, so the TPM's state may change; the TPM does not know a
+   * key any more. */
+  g_signal_new ("job", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
+  g_signal_new ("orphaned", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
 }
 
 static void
@@ -111,11 +107,13 @@ on_job_done (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (GError) error = NULL;
   GBytes *bytes = tpm_queue_push_finish (result, &error);
 
+  if (g_error_matches (error, TPMID_ERROR, TPMID_ERROR_KEY_ORPHANED))
+    g_signal_emit_by_name (g_task_get_source_object (task), "orphaned");
+  g_signal_emit_by_name (g_task_get_source_object (task), "job");
   if (bytes != NULL)
     g_task_return_pointer (task, bytes, (GDestroyNotify) g_bytes_unref);
   else
     g_task_return_error (task, g_steal_pointer (&error));
-  g_signal_emit_by_name (g_task_get_source_object (task), "job-done");
 }
 
 static void
@@ -136,6 +134,7 @@ push (IdentityKeys *self, GTask *task, const char *operation, IdentityCaller *ca
   };
 
   tpm_queue_push_async (self->queue, &job, caller->gone, on_job_done, task);
+  g_signal_emit_by_name (self, "job");
 }
 
 static SignRequest *

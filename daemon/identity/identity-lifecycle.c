@@ -2,13 +2,14 @@
 #include "identity-lifecycle.h"
 
 #include "base-log.h"
+#include "identity-watch.h"
 
 #include <string.h>
 
-#define WAIT_POLL_MS 500  /* while an announced TPM has not probed */
-#define MARKER_PAUSE_SEC 1 /* between two restorations of a marker that somebody keeps changing */
-#define TICK_SEC 2        /* while something is not as it should be */
-#define DECIDE_MAX_SEC 60 /* longest pause before deciding again, where that costs TPM commands */
+#define WAIT_POLL_MS 500          /* while an announced TPM has not probed */
+#define TICK_SEC 2                /* while something is not as it should be */
+#define DECIDE_MAX_SEC 300        /* longest pause before deciding again, where that costs TPM commands */
+#define SILENT_TPM_MIN_SEC 5      /* a TPM that has not answered for this long, at least, is not waited for at boot */
 
 struct _IdentityLifecycle
 {
@@ -20,19 +21,21 @@ struct _IdentityLifecycle
   IdentityReport *report;   /* (nullable): until the first decision was carried out */
   guint pending;            /* IdentityPending of the report */
   GPtrArray *file_problems; /* of char * */
-  GStrv problems;           /* the report's and the files', for the outside */
+  GStrv problems;           /* the report's, the files' and the TPM's, for the outside */
 
   gint64 started_us;
-  gboolean is_decided;
+  gboolean is_decided;      /* has been told to the outside */
   gboolean is_stopped;
-  gboolean is_working; /* a chain of jobs runs: decide, execute, settle */
+  gboolean is_deciding;     /* decide and execute are under way on the TPM thread */
+  gboolean is_settling;     /* on a thread of its own */
+  gboolean settles_again;
+  gboolean is_going_without_tpm;
   gboolean is_probing;
   gboolean looks_again;
   guint timer;
-  GFileMonitor *marker_monitor;
-  guint marker_timer;
   guint decide_pause_sec;
   gint64 decide_again_us;
+  IdentityWatch *watch;     /* (nullable): from the first decision on */
 };
 
 G_DEFINE_FINAL_TYPE (IdentityLifecycle, identity_lifecycle, G_TYPE_OBJECT)
@@ -80,6 +83,7 @@ typedef struct
 
 typedef struct
 {
+  IdentityReport *report;
   guint pending;
   GPtrArray *problems;
 } Settled;
@@ -99,6 +103,7 @@ settled_free (gpointer data)
 {
   Settled *settled = data;
 
+  identity_report_unref (settled->report);
   g_ptr_array_unref (settled->problems);
   g_free (settled);
 }
@@ -130,6 +135,16 @@ push (IdentityLifecycle *self, const char *operation, TpmJobFunc run, Work *work
   tpm_queue_push_async (self->queue, &job, NULL, callback, g_object_ref (self));
 }
 
+/* Files are not the TPM thread's business: a TPM that hangs must not keep the marker from being written. */
+static void
+run_aside (IdentityLifecycle *self, GTaskThreadFunc run, Work *work, GAsyncReadyCallback callback)
+{
+  g_autoptr (GTask) task = g_task_new (NULL, NULL, callback, g_object_ref (self));
+
+  g_task_set_task_data (task, work, work_free);
+  g_task_run_in_thread (task, run);
+}
+
 /* TPM thread */
 
 static gpointer
@@ -149,16 +164,6 @@ identity_lifecycle_execute_job (TpmLink *link, gpointer data, GError **error)
 }
 
 static gpointer
-identity_lifecycle_settle_job (TpmLink *link, gpointer data, GError **error)
-{
-  Work *work = data;
-  Settled *settled = g_new0 (Settled, 1);
-
-  settled->pending = identity_boot_settle (work->report, work->config, work->pending, &settled->problems);
-  return settled;
-}
-
-static gpointer
 identity_lifecycle_probe_job (TpmLink *link, gpointer data, GError **error)
 {
   Work *work = data;
@@ -166,7 +171,53 @@ identity_lifecycle_probe_job (TpmLink *link, gpointer data, GError **error)
   return tpm_link_ensure (work->link, error) ? g_strdup ("") : NULL;
 }
 
+/* threads of GTask */
+
+static void
+settle_in_thread (GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+  Work *work = data;
+  Settled *settled = g_new0 (Settled, 1);
+
+  settled->report = identity_report_ref (work->report);
+  settled->pending = identity_boot_settle (work->report, work->config, work->pending, &settled->problems);
+  g_task_return_pointer (task, settled, settled_free);
+}
+
+static void
+decide_without_tpm_in_thread (GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+  Work *work = data;
+  g_autoptr (IdentityFacts) facts = identity_facts_gather (NULL, work->config);
+
+  g_task_return_pointer (task, identity_boot_execute (NULL, work->config, facts), (GDestroyNotify) identity_report_unref);
+}
+
 /* main thread: what the outside sees */
+
+static TpmState
+get_tpm_state (IdentityLifecycle *self)
+{
+  TpmLinkStatus link;
+
+  tpm_link_get_status (tpm_queue_peek_link (self->queue), &link);
+  return link.state;
+}
+
+static gboolean
+is_wedged (IdentityLifecycle *self)
+{
+  TpmQueueStatus queue;
+
+  tpm_queue_get_status (self->queue, &queue);
+  return queue.wedged;
+}
+
+static gboolean
+is_tpm_answering (IdentityLifecycle *self)
+{
+  return get_tpm_state (self) == TPM_STATE_READY && !is_wedged (self);
+}
 
 static void
 collect (GPtrArray *into, GPtrArray *from)
@@ -182,29 +233,25 @@ update_problems (IdentityLifecycle *self)
 
   collect (problems, self->report->problems);
   collect (problems, self->file_problems);
+  if (self->report->mode == IDENTITY_MODE_TPM && is_wedged (self))
+    g_ptr_array_add (problems, g_strdup ("tpm: a command does not come back"));
+  else if (self->report->mode == IDENTITY_MODE_TPM && !is_tpm_answering (self))
+    g_ptr_array_add (problems, g_strdup_printf ("tpm: %s; it is looked for", tpm_state_name (get_tpm_state (self))));
   g_ptr_array_add (problems, NULL);
   g_strfreev (self->problems);
   self->problems = (GStrv) g_ptr_array_free (g_steal_pointer (&problems), FALSE);
 }
 
 static void
-update_state (IdentityLifecycle *self)
-{
-  const IdentityReport *report = self->report;
-
-  if (report->mode == IDENTITY_MODE_FAULT)
-    self->state = "fault";
-  else if (self->problems[0] != NULL || strcmp (report->reason, "provisioning-failed") == 0)
-    self->state = "degraded";
-  else
-    self->state = report->retry_decision && report->mode == IDENTITY_MODE_UNPROVISIONED ? "waiting" : "ready";
-}
-
-static void
 publish (IdentityLifecycle *self)
 {
-  update_problems (self);
-  update_state (self);
+  if (self->report != NULL)
+    {
+      update_problems (self);
+      self->state = identity_report_get_state (self->report);
+      if (g_str_equal (self->state, "ready") && self->problems[0] != NULL)
+        self->state = "degraded";
+    }
   g_signal_emit_by_name (self, "changed");
 }
 
@@ -232,106 +279,71 @@ log_new_problems (GPtrArray *before, GPtrArray *now)
       base_log (G_LOG_LEVEL_WARNING, BASE_LOG_ID_PROBLEM, NULL, "%s", (const char *) now->pdata[i]);
 }
 
-/* main thread: decide, execute, settle, and again what did not work */
+/* main thread: settle */
 
 static void begin_decision (IdentityLifecycle *self);
-static void begin_settling (IdentityLifecycle *self, guint pending);
+static void begin_settling (IdentityLifecycle *self);
 static void arm_timer (IdentityLifecycle *self);
 
-static TpmState
-get_tpm_state (IdentityLifecycle *self)
+static void
+on_file_touched (IdentityWatch *watch, IdentityLifecycle *self)
 {
-  TpmLinkStatus link;
-
-  tpm_link_get_status (tpm_queue_peek_link (self->queue), &link);
-  return link.state;
-}
-
-static gboolean
-is_tpm_answering (IdentityLifecycle *self)
-{
-  TpmQueueStatus queue;
-
-  tpm_queue_get_status (self->queue, &queue);
-  return get_tpm_state (self) == TPM_STATE_READY && !queue.wedged;
-}
-
-static gboolean
-is_settled (IdentityLifecycle *self)
-{
-  return self->pending == 0 && !self->report->retry_decision && !self->looks_again
-         && (self->report->mode != IDENTITY_MODE_TPM || is_tpm_answering (self));
-}
-
-static gboolean
-on_marker_pause_is_over (gpointer user_data)
-{
-  IdentityLifecycle *self = user_data;
-
-  if (self->is_working)
-    return G_SOURCE_CONTINUE;
-  self->marker_timer = 0;
-  begin_settling (self, self->pending);
-  return G_SOURCE_REMOVE;
+  /* Perhaps it was us; settling then finds all as it should be and writes nothing. */
+  begin_settling (self);
 }
 
 static void
-on_marker_event (GFileMonitor *monitor, GFile *file, GFile *other, GFileMonitorEvent event, gpointer user_data)
+on_folder_moved (IdentityWatch *watch, IdentityLifecycle *self)
 {
-  IdentityLifecycle *self = user_data;
-
-  if (self->marker_timer == 0)
-    self->marker_timer = g_timeout_add_seconds (MARKER_PAUSE_SEC, on_marker_pause_is_over, self);
+  base_log (G_LOG_LEVEL_INFO, NULL, NULL, "a file system was mounted or unmounted where tpmidd has its files");
+  identity_lifecycle_look_again (self);
 }
 
-/* Our own writing is an event, too; settling then finds the marker as it should be and writes nothing. */
 static void
-watch_marker (IdentityLifecycle *self)
+tell_decided (IdentityLifecycle *self)
 {
-  g_autoptr (GFile) file = g_file_new_for_path (self->config->marker_path);
-
-  self->marker_monitor = g_file_monitor_file (file, G_FILE_MONITOR_NONE, NULL, NULL);
-  if (self->marker_monitor != NULL)
-    g_signal_connect (self->marker_monitor, "changed", G_CALLBACK (on_marker_event), self);
+  self->is_decided = TRUE;
+  self->watch = identity_watch_new (self->config);
+  g_signal_connect (self->watch, "touched", G_CALLBACK (on_file_touched), self);
+  g_signal_connect (self->watch, "moved", G_CALLBACK (on_folder_moved), self);
+  g_signal_emit_by_name (self, "decided");
 }
 
 static void
 on_settled (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   g_autoptr (IdentityLifecycle) self = user_data;
-  Settled *settled = tpm_queue_push_finish (result, NULL);
+  Settled *settled = g_task_propagate_pointer (G_TASK (result), NULL);
 
-  self->is_working = FALSE;
-  if (self->is_stopped || settled == NULL)
+  self->is_settling = FALSE;
+  if (!self->is_stopped && settled->report == self->report)
     {
-      g_clear_pointer (&settled, settled_free);
-      return;
+      log_new_problems (self->file_problems, settled->problems);
+      self->pending = settled->pending;
+      g_ptr_array_unref (self->file_problems);
+      self->file_problems = g_ptr_array_ref (settled->problems);
+      publish (self);
+      if (!self->is_decided)
+        tell_decided (self);
+      arm_timer (self);
     }
-  log_new_problems (self->file_problems, settled->problems);
-  self->pending = settled->pending;
-  g_ptr_array_unref (self->file_problems);
-  self->file_problems = g_ptr_array_ref (settled->problems);
   settled_free (settled);
-
-  publish (self);
-  if (!self->is_decided)
-    {
-      self->is_decided = TRUE;
-      watch_marker (self);
-      g_signal_emit_by_name (self, "decided");
-    }
-  arm_timer (self);
+  if (!self->is_stopped && self->settles_again)
+    begin_settling (self);
 }
 
 static void
-begin_settling (IdentityLifecycle *self, guint pending)
+begin_settling (IdentityLifecycle *self)
 {
-  Work *work = work_new (self);
+  self->settles_again = self->is_settling;
+  if (self->is_settling)
+    return;
 
-  self->is_working = TRUE;
+  Work *work = work_new (self);
+  self->is_settling = TRUE;
   work->report = identity_report_ref (self->report);
-  work->pending = pending;
-  push (self, "write-state", identity_lifecycle_settle_job, work, settled_free, on_settled);
+  work->pending = self->pending;
+  run_aside (self, settle_in_thread, work, on_settled);
 }
 
 static void
@@ -348,7 +360,11 @@ adopt_report (IdentityLifecycle *self, IdentityReport *report)
   log_new_problems (self->report != NULL ? self->report->problems : NULL, report->problems);
   g_clear_pointer (&self->report, identity_report_unref);
   self->report = report;
+  self->pending = report->pending;
+  begin_settling (self);
 }
+
+/* main thread: decide and execute */
 
 static void
 on_executed (GObject *source, GAsyncResult *result, gpointer user_data)
@@ -358,8 +374,27 @@ on_executed (GObject *source, GAsyncResult *result, gpointer user_data)
 
   if (self->is_stopped || report == NULL)
     return;
+  self->is_deciding = FALSE;
   adopt_report (self, identity_report_ref (report));
-  begin_settling (self, report->pending);
+}
+
+/* Firmware says that there is a TPM, or the configuration names one, and nothing answers yet: a late TPM must not turn into a
+ * software identity for life. */
+static gboolean
+is_tpm_expected (const BaseConfig *config)
+{
+  gboolean names_no_device = config->tcti[0] != '\0' && !g_str_has_prefix (config->tcti, "device:");
+
+  return names_no_device || tpm_link_is_announced (config->sysfs_root);
+}
+
+static gboolean
+should_wait_for_tpm (const IdentityLifecycle *self, const IdentityFacts *facts)
+{
+  gint64 waited_us = g_get_monotonic_time () - self->started_us;
+
+  return self->report == NULL && self->config->tpm == BASE_TPM_AUTO && facts->inputs.tpm == IDENTITY_TPM_ABSENT
+         && waited_us < (gint64) self->config->tpm_wait_sec * G_USEC_PER_SEC && is_tpm_expected (self->config);
 }
 
 static gboolean
@@ -367,19 +402,10 @@ on_wait_is_over (gpointer user_data)
 {
   IdentityLifecycle *self = user_data;
 
-  self->timer = 0;
-  begin_decision (self);
+  if (!self->is_stopped)
+    begin_decision (self);
+  g_object_unref (self);
   return G_SOURCE_REMOVE;
-}
-
-/* Firmware says there is a TPM, and no device node yet: a late TPM must not turn into a software identity for life. */
-static gboolean
-should_wait_for_tpm (const IdentityLifecycle *self, const IdentityFacts *facts)
-{
-  gint64 waited_us = g_get_monotonic_time () - self->started_us;
-
-  return self->config->tpm == BASE_TPM_AUTO && facts->inputs.tpm == IDENTITY_TPM_ABSENT
-         && waited_us < (gint64) self->config->tpm_wait_sec * G_USEC_PER_SEC && tpm_link_is_announced (self->config->sysfs_root);
 }
 
 static void
@@ -388,7 +414,7 @@ set_state (IdentityLifecycle *self, const char *state)
   if (self->report != NULL)
     return; /* deciding again is not news until it comes to another end */
   self->state = state;
-  g_signal_emit_by_name (self, "changed");
+  publish (self);
 }
 
 static void
@@ -403,7 +429,7 @@ on_decided (GObject *source, GAsyncResult *result, gpointer user_data)
     {
       set_state (self, "waiting");
       tpm_link_retry_now (tpm_queue_peek_link (self->queue));
-      self->timer = g_timeout_add (WAIT_POLL_MS, on_wait_is_over, self);
+      g_timeout_add (WAIT_POLL_MS, on_wait_is_over, g_object_ref (self));
       return;
     }
   if (facts->decision.actions != 0)
@@ -417,9 +443,58 @@ on_decided (GObject *source, GAsyncResult *result, gpointer user_data)
 static void
 begin_decision (IdentityLifecycle *self)
 {
-  self->is_working = TRUE;
+  self->is_deciding = TRUE;
   self->looks_again = FALSE;
   push (self, "boot-decision", identity_lifecycle_decide_job, work_new (self), (GDestroyNotify) identity_facts_free, on_decided);
+}
+
+/* main thread: a TPM that hangs while the boot waits for it */
+
+static void
+on_decided_without_tpm (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (IdentityLifecycle) self = user_data;
+  g_autoptr (IdentityReport) report = g_task_propagate_pointer (G_TASK (result), NULL);
+
+  self->is_going_without_tpm = FALSE;
+  if (!self->is_stopped && self->report == NULL)
+    adopt_report (self, identity_report_ref (report));
+}
+
+static gboolean
+is_tpm_silent (IdentityLifecycle *self)
+{
+  TpmQueueStatus queue;
+
+  tpm_queue_get_status (self->queue, &queue);
+  return queue.running_ms >= 1000 * (guint64) MAX (self->config->tpm_wait_sec, SILENT_TPM_MIN_SEC);
+}
+
+/* What the TPM thread was at is adopted when it comes back after all. */
+static void
+go_without_tpm (IdentityLifecycle *self)
+{
+  self->is_going_without_tpm = TRUE;
+  run_aside (self, decide_without_tpm_in_thread, work_new (self), on_decided_without_tpm);
+}
+
+/* main thread: again what did not work */
+
+/* A command that has just begun may be one that does not come back. */
+static gboolean
+is_tpm_at_rest (IdentityLifecycle *self)
+{
+  TpmQueueStatus queue;
+
+  tpm_queue_get_status (self->queue, &queue);
+  return queue.running_ms < 1000 * TICK_SEC;
+}
+
+static gboolean
+is_settled (IdentityLifecycle *self)
+{
+  return self->report != NULL && is_tpm_at_rest (self) && !self->is_deciding && !self->is_settling && !self->looks_again && self->pending == 0
+         && !self->report->retry_decision && (self->report->mode != IDENTITY_MODE_TPM || is_tpm_answering (self));
 }
 
 static void
@@ -433,6 +508,13 @@ on_probed (GObject *source, GAsyncResult *result, gpointer user_data)
     publish (self);
 }
 
+static void
+begin_probing (IdentityLifecycle *self)
+{
+  self->is_probing = TRUE;
+  push (self, "probe", identity_lifecycle_probe_job, work_new (self), g_free, on_probed);
+}
+
 /* A TPM that is missing costs no command to look for; anything else is asked for less and less often. */
 static gboolean
 is_time_to_decide (IdentityLifecycle *self)
@@ -440,7 +522,7 @@ is_time_to_decide (IdentityLifecycle *self)
   gint64 now = g_get_monotonic_time ();
 
   if (self->looks_again)
-    return is_tpm_answering (self);
+    return self->report->mode != IDENTITY_MODE_TPM || is_tpm_answering (self);
   if (!self->report->retry_decision || now < self->decide_again_us)
     return FALSE;
   if (get_tpm_state (self) != TPM_STATE_NO_DEVICE)
@@ -449,35 +531,44 @@ is_time_to_decide (IdentityLifecycle *self)
   return TRUE;
 }
 
+static void
+mend (IdentityLifecycle *self)
+{
+  if (self->report == NULL)
+    {
+      if (!self->is_going_without_tpm && is_tpm_silent (self))
+        go_without_tpm (self);
+      return;
+    }
+  if (self->pending != 0)
+    begin_settling (self);
+  if (self->is_deciding)
+    return;
+  if (is_time_to_decide (self))
+    begin_decision (self);
+  else if (self->report->mode == IDENTITY_MODE_TPM && !self->is_probing && !is_tpm_answering (self))
+    begin_probing (self);
+}
+
 static gboolean
 on_tick (gpointer user_data)
 {
   IdentityLifecycle *self = user_data;
 
-  if (self->is_working)
-    return G_SOURCE_CONTINUE;
+  publish (self);
   if (is_settled (self))
     {
-      publish (self);
       self->timer = 0;
       return G_SOURCE_REMOVE;
     }
-  if (is_time_to_decide (self))
-    begin_decision (self);
-  else if (self->pending != 0)
-    begin_settling (self, self->pending);
-  else if (!self->is_probing && !self->report->retry_decision)
-    {
-      self->is_probing = TRUE;
-      push (self, "probe", identity_lifecycle_probe_job, work_new (self), g_free, on_probed);
-    }
+  mend (self);
   return G_SOURCE_CONTINUE;
 }
 
 static void
 arm_timer (IdentityLifecycle *self)
 {
-  if (self->timer == 0 && self->report != NULL && !is_settled (self))
+  if (self->timer == 0 && !self->is_stopped)
     self->timer = g_timeout_add_seconds (TICK_SEC, on_tick, self);
 }
 
@@ -498,6 +589,7 @@ identity_lifecycle_start (IdentityLifecycle *self)
 {
   self->started_us = g_get_monotonic_time ();
   begin_decision (self);
+  arm_timer (self);
 }
 
 void
@@ -505,8 +597,12 @@ identity_lifecycle_stop (IdentityLifecycle *self)
 {
   self->is_stopped = TRUE;
   g_clear_handle_id (&self->timer, g_source_remove);
-  g_clear_handle_id (&self->marker_timer, g_source_remove);
-  g_clear_object (&self->marker_monitor);
+  if (self->watch != NULL)
+    g_signal_handlers_disconnect_by_data (self->watch, self);
+  g_clear_object (&self->watch);
+  /* The thread reads the configuration. Writing a file may take long, but comes to an end. */
+  while (self->is_settling || self->is_going_without_tpm)
+    (void) g_main_context_iteration (NULL, TRUE);
 }
 
 void

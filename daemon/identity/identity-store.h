@@ -24,6 +24,7 @@ typedef struct
   char *key_reference;  /* SHA-256 of its SubjectPublicKeyInfo, hex */
   char *srk_name;       /* of the owner hierarchy's storage root key: tells a cleared TPM */
   char *ek_name;        /* of the endorsement key: tells another TPM */
+  gboolean archive_software_key; /* the software key has had its time, but still lies in its place */
 } IdentityRecord;
 
 IdentityRecord *identity_record_new (IdentityRecordKind kind);
@@ -46,7 +47,7 @@ gboolean identity_store_load (const char *state_path, IdentityRecord **ret_recor
 
 /**
  * identity_store_save:
- * @record: of kind TPM, SOFTWARE or MIGRATED
+ * @record: of any kind but UNREADABLE
  * @error: TPMID_ERROR_STORAGE
  *
  * Replaces the record atomically; not a single write when it says that already. A record that could not be decoded is moved

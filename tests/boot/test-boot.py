@@ -6,8 +6,10 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
@@ -308,7 +310,52 @@ def test_reset_request_is_kept_and_named(folder):
     expect(request.exists(), "the request is gone")
 
 
-# a TPM that comes, goes, or may not be opened
+def test_power_cut_between_new_key_and_archive_is_made_good(folder):
+    """The TPM has the new key, and the disk is as it was just before: note and software key."""
+    software, twin = f"{folder}/software", f"{folder}/twin"
+    status(software, "--no-tpm")
+    certificate(software).unlink()
+    subprocess.run(["cp", "-a", software, twin], check=True)
+    born = status(twin)
+    shutil.copytree(f"{twin}/swtpm", f"{software}/swtpm")
+    with open(f"{software}/persist/tpmidd/identity", "a") as record:
+        record.write("archive-software-key=true\n")
+    found = status(software)
+    expect_equal((found["row"], found["mode"], found["key"]), (12, "tpm", born["key"]))
+    expect(pathlib.Path(software, "config/device.key.pem.archived").exists(), "the software key is not archived")
+    expect("archive" not in pathlib.Path(software, "persist/tpmidd/identity").read_text(), "the note is still there")
+
+
+def test_software_key_that_cannot_be_used_is_named_and_kept(folder):
+    config = pathlib.Path(folder, "config")
+    config.mkdir()
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=older", "-keyout", config / "device.key.pem",
+                    "-out", certificate(folder)], check=True, capture_output=True)
+    before = certificate(folder).read_bytes()
+    for options in (["--no-tpm"], []):
+        found = status(folder, *options)
+        expect_ends_in(found, 17, "fault", "software-key-unusable")
+        expect("RSA" in found["hint"], found["hint"])
+    expect_equal(certificate(folder).read_bytes(), before)
+
+
+def test_key_that_vanishes_at_run_time_is_a_fault(folder):
+    script = f"""head -c 32 /dev/urandom > {folder}/d; tpm2_evictcontrol -c 0x81005401 >&2
+        tpmidctl sign --digest {folder}/d --out {folder}/s && exit 1; {wait_for_mode('fault')}; tpmidctl status --json"""
+    expect_ends_in(json.loads(boot(folder, script=script).stdout), 15, "fault", "key-missing")
+
+
+def test_foreign_owner_password_that_goes_ends_the_trouble(folder):
+    status(folder, script="tpm2_changeauth -c owner secret")
+    script = """tpmidctl status --json; tpm2_changeauth -c owner -p secret >&2
+        for i in $(seq 200); do tpmidctl status --json | grep -q '"row" : 11' && break; sleep 0.1; done; tpmidctl status --json"""
+    first, end = json.JSONDecoder().raw_decode(out := boot(folder, script=script).stdout)
+    expect_equal((first["row"], first["mode"], first["state"]), (10, "tpm", "degraded"))
+    second = json.loads(out[end:])
+    expect_equal((second["row"], second["state"], second["problems"]), (11, "ready", []))
+
+
+# a TPM that comes, goes, hangs, or may not be opened
 
 def with_late_tpm(folder, memory, then):
     """Shell: starts a TPM with this memory at folder/late while the daemon runs, runs then, ends it by its process id."""
@@ -346,6 +393,13 @@ def test_missing_tpm_that_returns_ends_the_fault(folder):
     expect_equal(second["key"], born["key"])
 
 
+def wait_for_file(path):
+    deadline = time.monotonic() + LIMIT
+    while not path.exists():
+        expect(time.monotonic() < deadline, f"{path} does not appear")
+        time.sleep(0.02)
+
+
 def announce_tpm(folder):
     announced = pathlib.Path(folder, "sys/firmware/acpi/tables/TPM2")
     announced.parent.mkdir(parents=True)
@@ -370,6 +424,35 @@ def test_announced_tpm_that_is_late_is_waited_for(folder):
 
 def test_announced_tpm_that_never_comes_is_waited_for_in_bounds(folder):
     expect_ends_in(status(folder, *announce_tpm(folder), "--set", "TpmWaitSec=1"), 6, "software", "no-tpm")
+
+
+def test_tpm_that_hangs_does_not_hold_the_boot(folder):
+    run = pathlib.Path(folder, "late")
+    run.mkdir(mode=0o755)
+    tpm = subprocess.Popen(["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={run}", "--server", f"type=unixio,path={run}/s", "--ctrl",
+                            f"type=unixio,path={run}/s.ctrl", "--flags", "not-need-init,startup-clear"],
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for_file(run / "s.ctrl")
+        for path in (run / "s", run / "s.ctrl"):
+            path.chmod(0o666)
+        os.kill(tpm.pid, signal.SIGSTOP)
+        script = f"tpmidctl status --json; kill -CONT {tpm.pid}; {wait_for_mode('tpm')}; tpmidctl status --json"
+        out = boot(folder, "--no-tpm", "--set", f"Tcti=swtpm:path={run}/s", "--set", "TpmWaitSec=1", script=script).stdout
+    finally:
+        tpm.kill()
+        tpm.wait()
+    first, end = json.JSONDecoder().raw_decode(out)
+    expect_ends_in(first, 10, "unprovisioned", "tpm-unusable")
+    expect_ends_in(json.loads(out[end:]), 16, "tpm", "first-boot")
+
+
+def test_marker_and_mode_file_are_restored_while_the_tpm_hangs(folder):
+    boot(folder, script=f"""tpm=$(pgrep -f '[s]wtpm .*dir={folder}/swtpm'); head -c 32 /dev/urandom > {folder}/d; kill -STOP $tpm
+        tpmidctl --timeout 1 sign --digest {folder}/d --out {folder}/s && exit 1
+        rm {folder}/persist/config/tpm_in_use "$TPMID_DEV_RUN/run/mode"
+        for i in $(seq 50); do test -f {folder}/persist/config/tpm_in_use && test -f "$TPMID_DEV_RUN/run/mode" && break; sleep 0.1; done
+        kill -CONT $tpm; grep -q MODE=tpm {folder}/persist/config/tpm_in_use; grep -q MODE=tpm "$TPMID_DEV_RUN/run/mode" """)
 
 
 def test_tpm_that_may_not_be_opened_is_named(folder):
@@ -413,6 +496,28 @@ def test_full_file_system_leaves_the_mode_right_and_is_named(folder):
     expect_ends_in(found, 11, "tpm", "found")
     expect_equal(found["state"], "degraded")
     expect(any(p.startswith("marker:") for p in found["problems"]), str(found["problems"]))
+
+
+def test_late_persist_gets_marker_and_records(folder):
+    persist = f"{folder}/persist"
+    script = f"""mount -t tmpfs none {persist}; mkdir -m 1777 {persist}/config; mkdir -m 700 {persist}/tpmidd; chown tpmidd {persist}/tpmidd
+        for i in $(seq 80); do test -s {persist}/config/tpm_in_use && test -s {persist}/tpmidd/identity && exit 0; sleep 0.1; done; exit 1"""
+    result = subprocess.run(["unshare", "--mount", "--propagation", "private", ROOT / "scripts" / "dev", "--state", folder, "--", "sh", "-ec",
+                             script], capture_output=True, text=True, timeout=LIMIT, stdin=subprocess.DEVNULL)
+    if "unshare failed" in result.stderr:
+        raise tap.Skip("machine lacks: mount namespaces")
+    expect_equal(result.returncode, 0, result.stderr)
+
+
+def test_marker_that_root_replaced_is_restored(folder):
+    path = f"{folder}/persist/config/tpm_in_use"
+    boot(folder, script=f"echo MODE=evil > {folder}/evil; mv {folder}/evil {path}; for i in $(seq 50); do grep -q MODE=tpm {path} && exit 0; "
+                        f"sleep 0.1; done; exit 1")
+
+
+def test_marker_that_root_left_is_removed_in_software_mode(folder):
+    path = f"{folder}/persist/config/tpm_in_use"
+    boot(folder, "--no-tpm", script=f"echo MODE=tpm > {path}; for i in $(seq 50); do test -e {path} || exit 0; sleep 0.1; done; exit 1")
 
 
 def test_marker_is_written_as_soon_as_the_file_system_is_writable(folder):

@@ -430,19 +430,20 @@ test_set_aside_loses_none_of_ten (void)
 }
 
 static void
-test_set_aside_replaces_the_last_when_all_are_taken (void)
+test_set_aside_never_replaces_anything (void)
 {
   g_auto (TestFolder) folder = test_folder_new ();
   g_autofree char *path = in_folder (folder, "file");
-  g_autofree char *first = in_folder (folder, "file.corrupt");
-  g_autofree char *last = in_folder (folder, "file.corrupt.9");
+  g_autofree char *last = in_folder (folder, "file.corrupt.99");
+  g_autoptr (GError) error = NULL;
 
-  for (int i = 0; i <= 9; i++)
-    set_aside (path, "older");
-  set_aside (path, "newest");
-  test_folder_assert_n_entries (folder, 10);
-  test_folder_assert_content (first, "older");
-  test_folder_assert_content (last, "newest");
+  for (int i = 0; i < 100; i++)
+    set_aside (path, i == 99 ? "last" : "older");
+  test_folder_write (path, "newest");
+  g_assert_false (base_file_set_aside (path, "corrupt", &error));
+  assert_storage_error_naming (error, path);
+  test_folder_assert_content (path, "newest");
+  test_folder_assert_content (last, "last");
 }
 
 static void
@@ -492,8 +493,7 @@ add_other_tests (void)
   g_test_add_func ("/base/file/remove/succeeds-also-when-there-is-nothing", test_remove_succeeds_also_when_there_is_nothing);
   g_test_add_func ("/base/file/remove/leaves-a-folder-alone", test_remove_leaves_a_folder_alone);
   g_test_add_func ("/base/file/set-aside/loses-none-of-ten", test_set_aside_loses_none_of_ten);
-  g_test_add_func ("/base/file/set-aside/replaces-the-last-when-all-are-taken",
-                   test_set_aside_replaces_the_last_when_all_are_taken);
+  g_test_add_func ("/base/file/set-aside/never-replaces-anything", test_set_aside_never_replaces_anything);
   g_test_add_func ("/base/file/set-aside/fails-when-there-is-nothing", test_set_aside_fails_when_there_is_nothing);
 }
 

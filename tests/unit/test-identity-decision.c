@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define N_ROWS 17
-#define N_COMBINATIONS 5760
+#define N_COMBINATIONS 8640
 
 /* --- every combination ------------------------------------------------------------------------------------------ */
 
@@ -52,7 +52,7 @@ describe_inputs (const IdentityInputs *in)
   static const char *const records[] = { "none", "tpm", "software", "migrated", "unreadable" };
   static const char *const tpm_keys[] = { "absent", "present", "unknown" };
   static const char *const certificates[] = { "none", "of-tpm-key", "of-software-key", "of-other-key" };
-  static const char *const software_keys[] = { "absent", "present" };
+  static const char *const software_keys[] = { "absent", "present", "unusable" };
 
   return g_strdup_printf ("request=%s tpm=%s required=%d anchor=%s record=%s tpm-key=%s certificate=%s software-key=%s",
                           requests[in->request], tpms[in->tpm], in->tpm_required, anchors[in->anchor], records[in->record],
@@ -129,12 +129,15 @@ row_5_software (const IdentityInputs *in)
   return in->tpm == IDENTITY_TPM_ABSENT && is_no_tpm_identity_on_record (in) && is_software_fit (in);
 }
 
-/* "key or certificate lacking": a certificate that is there and fits no key does not lack. */
+/* "key or certificate lacking": a certificate that is there and fits no key does not lack, nor does a key that is there and
+ * cannot be used. */
 static gboolean
 row_6_software_lacking (const IdentityInputs *in)
 {
-  return in->tpm == IDENTITY_TPM_ABSENT && is_no_tpm_identity_on_record (in)
-         && (in->software_key == IDENTITY_SOFTWARE_KEY_ABSENT || in->certificate == IDENTITY_CERTIFICATE_NONE);
+  gboolean key_lacks = in->software_key == IDENTITY_SOFTWARE_KEY_ABSENT;
+  gboolean certificate_lacks = in->certificate == IDENTITY_CERTIFICATE_NONE && in->software_key == IDENTITY_SOFTWARE_KEY_PRESENT;
+
+  return in->tpm == IDENTITY_TPM_ABSENT && is_no_tpm_identity_on_record (in) && (key_lacks || certificate_lacks);
 }
 
 static gboolean
@@ -280,8 +283,10 @@ refine (const IdentityInputs *in, IdentityDecision *decision)
     refine_unusable (in, decision);
   if ((decision->row == 11 || decision->row == 12) && in->record == IDENTITY_RECORD_NONE)
     decision->reason = "recovered";
-  if (decision->row == 16 && in->software_key == IDENTITY_SOFTWARE_KEY_PRESENT)
+  if (decision->row == 16 && in->software_key != IDENTITY_SOFTWARE_KEY_ABSENT)
     decision->actions |= IDENTITY_ACTION_ARCHIVE_SOFTWARE_KEY;
+  if (decision->row == 17 && in->software_key == IDENTITY_SOFTWARE_KEY_UNUSABLE)
+    decision->reason = "software-key-unusable";
   if (decision->row == 17 && in->record == IDENTITY_RECORD_UNREADABLE)
     decision->reason = "state-unreadable";
 }
@@ -335,7 +340,7 @@ test_combinations_are_all_there (void)
   g_assert_cmpint (IDENTITY_N_RECORDS, ==, 5);
   g_assert_cmpint (IDENTITY_N_TPM_KEYS, ==, 3);
   g_assert_cmpint (IDENTITY_N_CERTIFICATES, ==, 4);
-  g_assert_cmpint (IDENTITY_N_SOFTWARE_KEYS, ==, 2);
+  g_assert_cmpint (IDENTITY_N_SOFTWARE_KEYS, ==, 3);
   while (get_combination (n, &in))
     n++;
   g_assert_cmpuint (n, ==, N_COMBINATIONS);
