@@ -109,6 +109,12 @@ identity_backend_peek_spki (const IdentityBackend *self)
   return self->spki;
 }
 
+guint32
+identity_backend_get_tpm_handle (const IdentityBackend *self)
+{
+  return self->handle;
+}
+
 char *
 identity_backend_dup_tpm_name (const IdentityBackend *self)
 {

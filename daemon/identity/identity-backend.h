@@ -44,6 +44,9 @@ IdentityAlgorithm identity_backend_get_algorithm (const IdentityBackend *self);
 /* Returns: (transfer none): DER SubjectPublicKeyInfo */
 GBytes *identity_backend_peek_spki (const IdentityBackend *self);
 
+/* Returns: the key's persistent handle; 0 outside a TPM */
+guint32 identity_backend_get_tpm_handle (const IdentityBackend *self);
+
 /* Returns: (transfer full) (nullable): the key's TPM name in hex; %NULL outside a TPM */
 char *identity_backend_dup_tpm_name (const IdentityBackend *self);
 

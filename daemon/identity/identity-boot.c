@@ -2,44 +2,11 @@
 #include "identity-boot.h"
 
 #include "base-error.h"
-#include "base-file.h"
 #include "base-hex.h"
 #include "identity-marker.h"
 #include "tpm-hierarchy.h"
 
 #include <string.h>
-
-IdentityReport *
-identity_report_ref (IdentityReport *report)
-{
-  g_atomic_ref_count_inc (&report->refs);
-  return report;
-}
-
-void
-identity_report_unref (IdentityReport *report)
-{
-  if (report == NULL || !g_atomic_ref_count_dec (&report->refs))
-    return;
-  g_free (report->hint);
-  g_clear_pointer (&report->key, identity_backend_unref);
-  g_clear_pointer (&report->certificate, identity_cert_unref);
-  g_clear_pointer (&report->record, identity_record_free);
-  g_free (report->serial);
-  g_free (report->marker);
-  g_ptr_array_unref (report->problems);
-  g_free (report);
-}
-
-const char *
-identity_report_get_state (const IdentityReport *report)
-{
-  if (report->mode == IDENTITY_MODE_FAULT)
-    return "fault";
-  if (report->problems->len > 0 || strcmp (report->reason, "provisioning-failed") == 0)
-    return "degraded";
-  return report->retry_decision && report->mode == IDENTITY_MODE_UNPROVISIONED ? "waiting" : "ready";
-}
 
 /* What a person should know and do, by reason; %s is why the TPM, or the software key, cannot be used. */
 static const struct
@@ -153,44 +120,45 @@ make_tpm_key (IdentityReport *report, TpmLink *link, const BaseConfig *config, c
   return TRUE;
 }
 
-static void
-set_tpm_record (IdentityReport *report, TpmLink *link, const BaseConfig *config, const IdentityFacts *facts, char *srk_name)
+static gboolean
+is_recorded (const IdentityBackend *key, const IdentityRecord *record)
 {
-  g_autoptr (GBytes) reference = identity_public_reference (identity_backend_peek_spki (report->key));
-  IdentityRecord *record = identity_record_new (IDENTITY_RECORD_TPM);
+  g_autofree char *name = identity_backend_dup_tpm_name (key);
 
-  record->key_handle = facts->record->key_handle != 0 ? facts->record->key_handle : config->device_key_handle;
-  record->key_name = identity_backend_dup_tpm_name (report->key);
-  record->key_reference = base_hex_encode_bytes (reference);
-  record->srk_name = srk_name;
-  record->archive_software_key = must_archive (facts);
-  record->ek_name = g_strdup (facts->record->ek_name);
-  if (record->ek_name == NULL)
-    record->ek_name = read_endorsement_anchor (link);
-  report->record = record;
+  return record->kind == IDENTITY_RECORD_TPM && g_strcmp0 (record->key_name, name) == 0;
 }
 
-/* The record is read from the TPM only where it lacks something: a boot that finds all in place asks nothing. */
+/* @srk_name is %NULL where it is not known yet. A key that is on record already costs no command. */
+static IdentityRecord *
+record_tpm_key (const IdentityBackend *key, TpmLink *link, const IdentityFacts *facts, const char *srk_name)
+{
+  if (is_recorded (key, facts->record))
+    return identity_record_copy (facts->record);
+
+  g_autoptr (GBytes) reference = identity_public_reference (identity_backend_peek_spki (key));
+  IdentityRecord *record = identity_record_new (IDENTITY_RECORD_TPM);
+  record->key_handle = identity_backend_get_tpm_handle (key);
+  record->key_name = identity_backend_dup_tpm_name (key);
+  record->key_reference = base_hex_encode_bytes (reference);
+  record->srk_name = srk_name != NULL || facts->inputs.tpm != IDENTITY_TPM_READY ? g_strdup (srk_name)
+                                                                                  : read_anchor (link, TPM_HIERARCHY_OWNER);
+  record->ek_name = read_endorsement_anchor (link);
+  return record;
+}
+
 static gboolean
 prepare_tpm_key (IdentityReport *report, TpmLink *link, const BaseConfig *config, const IdentityFacts *facts, GError **error)
 {
   g_autofree char *srk_name = NULL;
 
-  if ((facts->decision.actions & IDENTITY_ACTION_TPM_KEY) != 0)
-    {
-      if (must_archive (facts) && !note_archive (config, facts, error))
-        return FALSE;
-      if (!make_tpm_key (report, link, config, &srk_name, error))
-        return FALSE;
-    }
-  else
-    {
-      report->key = identity_backend_ref (facts->tpm_key);
-      srk_name = g_strdup (facts->record->kind == IDENTITY_RECORD_TPM ? facts->record->srk_name : NULL);
-      if (srk_name == NULL && facts->inputs.tpm == IDENTITY_TPM_READY)
-        srk_name = read_anchor (link, TPM_HIERARCHY_OWNER);
-    }
-  set_tpm_record (report, link, config, facts, g_steal_pointer (&srk_name));
+  if ((facts->decision.actions & IDENTITY_ACTION_TPM_KEY) == 0)
+    report->key = identity_backend_ref (facts->tpm_key);
+  else if ((must_archive (facts) && !note_archive (config, facts, error))
+           || !make_tpm_key (report, link, config, &srk_name, error))
+    return FALSE;
+
+  report->record = record_tpm_key (report->key, link, facts, srk_name != NULL ? srk_name : facts->srk_name);
+  report->record->archive_software_key = must_archive (facts);
   return TRUE;
 }
 
@@ -359,102 +327,4 @@ identity_boot_execute (TpmLink *link, const BaseConfig *config, const IdentityFa
     tpm_link_get_status (link, &status);
   report->boot_commands = status.commands;
   return g_steal_pointer (&report);
-}
-
-typedef gboolean (*SettleStep) (const IdentityReport *report, const BaseConfig *config, GError **error);
-
-static gboolean
-settle_stored_copy (const IdentityReport *report, const BaseConfig *config, GError **error)
-{
-  return identity_store_save_certificate (config->state_path, identity_cert_peek_pem (report->certificate), error);
-}
-
-static gboolean
-settle_certificate (const IdentityReport *report, const BaseConfig *config, GError **error)
-{
-  const char *pem = identity_cert_peek_pem (report->certificate);
-
-  return base_file_replace (config->certificate_path, pem, strlen (pem), 0644, error);
-}
-
-static gboolean
-settle_record (const IdentityReport *report, const BaseConfig *config, GError **error)
-{
-  return identity_store_save (config->state_path, report->record, error);
-}
-
-static gboolean
-settle_archive (const IdentityReport *report, const BaseConfig *config, GError **error)
-{
-  g_autoptr (IdentityRecord) record = identity_record_copy (report->record);
-
-  if (g_file_test (config->software_key_path, G_FILE_TEST_EXISTS)
-      && !base_file_set_aside (config->software_key_path, "archived", error))
-    return FALSE;
-  record->archive_software_key = FALSE;
-  return identity_store_save (config->state_path, record, error);
-}
-
-static gboolean
-settle_marker (const IdentityReport *report, const BaseConfig *config, GError **error)
-{
-  switch (report->marker_action)
-    {
-    case IDENTITY_MARKER_WRITE:
-      return identity_marker_put (config->marker_path, report->marker, error);
-    case IDENTITY_MARKER_REMOVE:
-      return base_file_remove (config->marker_path, error);
-    case IDENTITY_MARKER_KEEP:
-      return TRUE;
-    }
-  g_return_val_if_reached (FALSE);
-}
-
-static gboolean
-settle_mode_file (const IdentityReport *report, const BaseConfig *config, GError **error)
-{
-  g_autofree char *path = g_build_filename (config->runtime_path, "mode", NULL);
-
-  return identity_marker_put (path, report->marker, error);
-}
-
-/* In this order: a crash after any of them leaves a state that the next boot finds its way from. The record comes first, as
- * with it a TPM that is missing is a fault; then the certificate's copy, so that a certificate that others may have seen
- * already is not replaced by a fresh one. @after are the steps that must be done before. */
-static const struct
-{
-  guint flag;
-  guint after;
-  const char *name;
-  SettleStep run;
-} steps[] = {
-  { IDENTITY_PENDING_RECORD, 0, "state", settle_record },
-  { IDENTITY_PENDING_STORED_COPY, 0, "state", settle_stored_copy },
-  { IDENTITY_PENDING_CERTIFICATE, 0, "certificate", settle_certificate },
-  { IDENTITY_PENDING_ARCHIVE, IDENTITY_PENDING_RECORD | IDENTITY_PENDING_CERTIFICATE, "software key", settle_archive },
-  { IDENTITY_PENDING_MARKER, 0, "marker", settle_marker },
-  { IDENTITY_PENDING_MODE_FILE, 0, "mode file", settle_mode_file },
-};
-
-guint
-identity_boot_settle (const IdentityReport *report, const BaseConfig *config, guint pending, GPtrArray **ret_problems)
-{
-  g_autoptr (GPtrArray) problems = g_ptr_array_new_with_free_func (g_free);
-  guint left = 0;
-
-  pending |= IDENTITY_PENDING_MARKER | IDENTITY_PENDING_MODE_FILE;
-  for (gsize i = 0; i < G_N_ELEMENTS (steps); i++)
-    {
-      g_autoptr (GError) error = NULL;
-      if ((pending & steps[i].flag) == 0)
-        continue;
-      gboolean has_to_wait = (left & steps[i].after) != 0;
-      if (!has_to_wait && steps[i].run (report, config, &error))
-        continue;
-      left |= steps[i].flag;
-      if (!has_to_wait)
-        g_ptr_array_add (problems, g_strdup_printf ("%s: %s", steps[i].name, error->message));
-    }
-  *ret_problems = g_steal_pointer (&problems);
-  return left;
 }

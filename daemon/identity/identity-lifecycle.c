@@ -2,6 +2,8 @@
 #include "identity-lifecycle.h"
 
 #include "base-log.h"
+#include "identity-boot.h"
+#include "identity-settle.h"
 #include "identity-watch.h"
 
 #include <string.h>
@@ -180,7 +182,7 @@ settle_in_thread (GTask *task, gpointer source, gpointer data, GCancellable *can
   Settled *settled = g_new0 (Settled, 1);
 
   settled->report = identity_report_ref (work->report);
-  settled->pending = identity_boot_settle (work->report, work->config, work->pending, &settled->problems);
+  settled->pending = identity_settle (work->report, work->config, work->pending, &settled->problems);
   g_task_return_pointer (task, settled, settled_free);
 }
 

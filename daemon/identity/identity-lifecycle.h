@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "identity-boot.h"
+#include "base-config.h"
+#include "identity-report.h"
 #include "tpm-queue.h"
 
 #include <gio/gio.h>

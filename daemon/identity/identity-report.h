@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "identity-backend.h"
+#include "identity-cert.h"
+#include "identity-decision.h"
+#include "identity-store.h"
+
+G_BEGIN_DECLS
+
+typedef enum
+{
+  IDENTITY_PENDING_CERTIFICATE = 1 << 0,  /* the certificate file does not hold the certificate yet */
+  IDENTITY_PENDING_STORED_COPY = 1 << 1,  /* nor does the copy in the state folder */
+  IDENTITY_PENDING_RECORD = 1 << 2,
+  IDENTITY_PENDING_ARCHIVE = 1 << 3,      /* the software key still lies in its place */
+  IDENTITY_PENDING_MARKER = 1 << 4,
+  IDENTITY_PENDING_MODE_FILE = 1 << 5,
+} IdentityPending;
+
+/**
+ * IdentityReport:
+ *
+ * Who the device is, as the boot decision and its execution left it. Ref-counted, constant, any thread. What has yet to
+ * reach the disk stands in @pending; identity_settle() does it, as often as it takes.
+ */
+typedef struct
+{
+  gatomicrefcount refs;
+  guint row;
+  IdentityMode mode;
+  IdentityMarkerAction marker_action;
+  const char *reason;      /* static */
+  char *hint;
+  IdentityBackend *key;    /* (nullable): the identity key, perhaps out of reach */
+  IdentityCert *certificate; /* (nullable): in a fault the one that was found */
+  IdentityRecord *record;  /* (nullable): what the record must say */
+  char *serial;
+  const char *serial_source;
+  char *marker;            /* content of marker and mode file */
+  guint pending;           /* IdentityPending */
+  gboolean retry_decision; /* the cause may go away: decide again later */
+  GPtrArray *problems;     /* of char *: what cannot be mended by writing files again */
+  guint64 boot_commands;
+} IdentityReport;
+
+/**
+ * identity_report_get_state:
+ *
+ * Returns: (transfer none): the word of Device.State that follows from the report alone
+ */
+const char *identity_report_get_state (const IdentityReport *report);
+
+IdentityReport *identity_report_ref (IdentityReport *report);
+void identity_report_unref (IdentityReport *report);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (IdentityReport, identity_report_unref)
+
+G_END_DECLS
