@@ -12,7 +12,8 @@ G_BEGIN_DECLS
  * @facts: what was found and decided
  *
  * TPM thread; with a %NULL @link any thread. Makes keys and certificates as the decision says; writes nothing but key
- * material: everything else is left to identity_settle(). Never fails: what could not be done turns the mode into unprovisioned with reason
+ * material, and the note that a software key has had its time: everything else is left to identity_settle(). Never fails: what
+ * could not be done turns the mode into unprovisioned with reason
  * provisioning-failed, and is named. Eleven TPM commands at most, for a first boot.
  *
  * Returns: (transfer full): the report

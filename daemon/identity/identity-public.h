@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "identity-signer.h"
+
 #include <gio/gio.h>
 
 G_BEGIN_DECLS
@@ -8,49 +10,6 @@ G_BEGIN_DECLS
 /* Pure helpers on public keys, digests and signatures. Any thread. */
 
 #define IDENTITY_REFERENCE_SIZE 32
-
-typedef enum
-{
-  IDENTITY_ALGORITHM_ECC_P256,
-  IDENTITY_ALGORITHM_ECC_P384,
-} IdentityAlgorithm;
-
-typedef enum
-{
-  IDENTITY_HASH_SHA256,
-  IDENTITY_HASH_SHA384,
-  IDENTITY_HASH_SHA512,
-} IdentityHash;
-
-/**
- * identity_algorithm_name:
- *
- * Returns: (transfer none): "ecc-p256" or "ecc-p384"
- */
-const char *identity_algorithm_name (IdentityAlgorithm algorithm);
-
-/**
- * identity_hash_from_name:
- * @name: "sha256", "sha384" or "sha512"
- * @error: TPMID_ERROR_INVALID_ARGUMENT, naming the hashes there are
- */
-gboolean identity_hash_from_name (const char *name, IdentityHash *ret_hash, GError **error);
-
-const char *identity_hash_name (IdentityHash hash);
-
-/**
- * identity_hash_size:
- *
- * Returns: bytes in a digest: 32, 48 or 64
- */
-gsize identity_hash_size (IdentityHash hash);
-
-/**
- * identity_hash_digest:
- *
- * Returns: (transfer full): the digest of @data
- */
-GBytes *identity_hash_digest (IdentityHash hash, gconstpointer data, gsize size);
 
 /**
  * identity_public_from_point:
@@ -89,18 +48,5 @@ GBytes *identity_public_signature_to_der (const guint8 *r, const guint8 *s, gsiz
  * Returns: whether the signature is good; %FALSE for anything that does not parse
  */
 gboolean identity_public_verify (GBytes *spki, GBytes *digest, GBytes *signature);
-
-/**
- * IdentitySigner:
- *
- * Something that signs a digest with one private key, wherever it is. Lives on the thread that made it (the TPM thread).
- */
-typedef struct
-{
-  GBytes *spki; /* (transfer none): DER SubjectPublicKeyInfo of the key */
-  /* Returns: (transfer full) (nullable): DER ECDSA-Sig-Value, already verified against @spki */
-  GBytes *(*sign) (gpointer data, IdentityHash hash, GBytes *digest, GError **error);
-  gpointer data;
-} IdentitySigner;
 
 G_END_DECLS

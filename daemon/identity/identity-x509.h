@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "identity-public.h"
+#include "identity-signer.h"
 
 #include <openssl/bio.h>
 #include <openssl/bn.h>
