@@ -3,7 +3,32 @@
 
 #define DBUS_PREFIX "org.tpmid1.Error."
 
-G_DEFINE_QUARK (tpmid-error-quark, tpmid_error)
+/* What only the journal gets. */
+typedef struct
+{
+  guint32 rc; /* 0 = none */
+  char *text;
+} TpmidErrorPrivate;
+
+static void
+tpmid_error_private_init (TpmidErrorPrivate *private)
+{
+  *private = (TpmidErrorPrivate){ 0, NULL };
+}
+
+static void
+tpmid_error_private_copy (const TpmidErrorPrivate *from, TpmidErrorPrivate *to)
+{
+  *to = (TpmidErrorPrivate){ from->rc, g_strdup (from->text) };
+}
+
+static void
+tpmid_error_private_clear (TpmidErrorPrivate *private)
+{
+  g_free (private->text);
+}
+
+G_DEFINE_EXTENDED_ERROR (TpmidError, tpmid_error)
 
 static const char *const dbus_names[] = {
   [TPMID_ERROR_FAILED] = DBUS_PREFIX "Failed",
@@ -65,6 +90,27 @@ base_error_to_dbus_error (const GError *error)
   g_critical ("error of foreign domain %s (%d) reached the bus: %s", g_quark_to_string (error->domain), error->code,
               error->message);
   return dbus_names[TPMID_ERROR_FAILED];
+}
+
+void
+base_error_set_tpm (GError *error, guint32 rc, const char *text)
+{
+  TpmidErrorPrivate *private = tpmid_error_get_private (error);
+
+  g_free (private->text);
+  *private = (TpmidErrorPrivate){ rc, g_strdup (text) };
+}
+
+guint32
+base_error_get_tpm (const GError *error, const char **ret_text)
+{
+  if (error->domain != TPMID_ERROR)
+    return 0;
+
+  const TpmidErrorPrivate *private = tpmid_error_get_private (error);
+  if (private->rc != 0)
+    *ret_text = private->text;
+  return private->rc;
 }
 
 static void

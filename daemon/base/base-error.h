@@ -78,6 +78,26 @@ const char *base_error_dbus_name (TpmidError code);
 const char *base_error_to_dbus_error (const GError *error);
 
 /**
+ * base_error_set_tpm:
+ * @error: an error of TPMID_ERROR
+ * @rc: the TSS2_RC that it stands for, of any layer; not 0
+ * @text: the TSS's text for it, copied
+ *
+ * Notes in @error what the TPM or the TSS said, for the journal: callers get the message only. It stays with the error
+ * through g_error_copy() and g_prefix_error(). A second call replaces what the first noted.
+ */
+void base_error_set_tpm (GError *error, guint32 rc, const char *text);
+
+/**
+ * base_error_get_tpm:
+ * @error: any error
+ * @ret_text: (out) (transfer none): the text, the error's own; untouched when there is none
+ *
+ * Returns: the TSS2_RC that was noted with base_error_set_tpm(); 0 when none was, or @error is of another domain
+ */
+guint32 base_error_get_tpm (const GError *error, const char **ret_text);
+
+/**
  * base_error_from_io:
  * @error: (out) (optional): where to put the new error, of TPMID_ERROR
  * @cause: (transfer full): a #GError, commonly of G_FILE_ERROR or G_IO_ERROR

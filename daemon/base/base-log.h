@@ -9,7 +9,7 @@ G_BEGIN_DECLS
  * BaseLogField:
  *
  * A structured field of a journal entry. @name is upper case; the names in use are part of the interface and listed in
- * tpmidd(8): TPMID_OPERATION, TPMID_KEY, TPMID_SENDER, TPMID_UID, TPMID_ERROR, TPMID_MODE, TPMID_ROW.
+ * tpmidd(8): TPMID_OPERATION, TPMID_KEY, TPMID_SENDER, TPMID_UID, TPMID_ERROR, TPMID_MODE, TPMID_ROW, TPM_RC, TPM_RC_TEXT.
  * A field whose value is %NULL is left out. No secret, digest or signature ever goes into one.
  */
 typedef struct

@@ -91,12 +91,17 @@ log_call (const BusCall *call, GLogLevelFlags level, const char *message_id, con
   g_autofree char *operation = g_strdup_printf ("%s.%s", interface, method);
   g_autofree char *uid = call->caller != NULL ? g_strdup_printf ("%u", call->caller->uid) : NULL;
   g_autofree char *reason = error != NULL ? bus_variant_printable (error->message, LOG_MESSAGE_MAX) : NULL;
+  const char *rc_text = NULL;
+  guint32 rc = error != NULL ? base_error_get_tpm (error, &rc_text) : 0;
+  g_autofree char *rc_hex = rc != 0 ? g_strdup_printf ("0x%x", rc) : NULL;
   const BaseLogField fields[] = {
     { "TPMID_OPERATION", operation },
     { "TPMID_KEY", call->key },
     { "TPMID_SENDER", sender },
     { "TPMID_UID", uid },
     { "TPMID_ERROR", error != NULL ? base_error_to_dbus_error (error) : NULL },
+    { "TPM_RC", rc_hex },
+    { "TPM_RC_TEXT", rc_text },
     { NULL, NULL },
   };
 

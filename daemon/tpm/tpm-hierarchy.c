@@ -70,7 +70,9 @@ tpm_hierarchy_fail (TpmLink *link, TpmHierarchy hierarchy, TSS2_RC rc, GError **
     return tpm_link_fail (link, rc, error, doing);
   /* Set since the link opened. With the facts read again nothing will try once more. */
   (void) tpm_link_refresh_facts (link, NULL);
-  return fail_password (hierarchy, error);
+  (void) fail_password (hierarchy, error);
+  tpm_rc_note (error, rc);
+  return FALSE;
 }
 
 gboolean

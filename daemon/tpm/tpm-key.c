@@ -199,7 +199,12 @@ get_signing_key (TpmLink *link, guint32 handle, const guint8 name[TPM_NAME_SIZE]
   if (!found)
     {
       if (g_error_matches (cause, TPMID_ERROR, TPMID_ERROR_NOT_FOUND))
-        return fail_orphaned (handle, error);
+        {
+          const char *text = NULL;
+          (void) fail_orphaned (handle, error);
+          tpm_rc_note (error, base_error_get_tpm (cause, &text));
+          return FALSE;
+        }
       g_propagate_error (error, g_steal_pointer (&cause));
       return FALSE;
     }
@@ -261,7 +266,9 @@ tpm_key_sign (TpmLink *link, guint32 handle, const guint8 name[TPM_NAME_SIZE], T
   if (rc != TSS2_RC_SUCCESS && tpm_rc_to_error (rc) == TPMID_ERROR_NOT_FOUND)
     {
       tpm_link_forget (link, handle);
-      return fail_orphaned (handle, error);
+      (void) fail_orphaned (handle, error);
+      tpm_rc_note (error, rc);
+      return FALSE;
     }
   if (rc != TSS2_RC_SUCCESS)
     return tpm_link_fail (link, rc, error, doing);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "tpm-link-private.h"
 
+#include "base-log.h"
 #include "tpm-cache.h"
 #include "tpm-device.h"
 #include "tpm-facts.h"
 #include "tpm-open.h"
 #include "tpm-rc.h"
 
+#include <string.h>
 #include <tss2/tss2_tctildr.h>
 
 #define BACKOFF_FIRST_MS 100
@@ -166,7 +168,6 @@ load_tcti (TpmLink *link, const char *tcti, GError **error)
 {
   TSS2_TCTI_CONTEXT *inner = NULL;
   TSS2_RC rc = Tss2_TctiLdr_Initialize (tcti, &inner);
-  g_autofree char *doing = g_strdup_printf ("open TCTI %s", tcti);
 
   if (rc == TSS2_RC_SUCCESS)
     {
@@ -178,10 +179,11 @@ load_tcti (TpmLink *link, const char *tcti, GError **error)
   if ((rc == TSS2_TCTI_RC_IO_ERROR || rc == TSS2_TCTI_RC_NO_CONNECTION) && !link->opened_once && tpm_device_path (tcti) == NULL)
     {
       g_set_error (error, TPMID_ERROR, TPMID_ERROR_NO_DEVICE,
-                   "%s: nothing answers there (0x%x); check Tcti=, or start what it names", doing, rc);
+                   "open the TPM: nothing answers there; check Tcti=, or start what it names");
+      tpm_rc_note (error, rc);
       return FALSE;
     }
-  return tpm_rc_set_error (error, rc, doing);
+  return tpm_rc_set_error (error, rc, "open the TPM");
 }
 
 static gboolean
@@ -236,16 +238,43 @@ state_of (const GError *cause)
   return TPM_STATE_UNAVAILABLE;
 }
 
+/* What callers get names no transport; operators look for the TCTI that they configured. */
+static char *
+describe_failure (const TpmLink *link, const GError *cause)
+{
+  const char *path = tpm_device_path (link->tcti_option);
+
+  if (link->tcti_option[0] == '\0' || (path != NULL && strstr (cause->message, path) != NULL))
+    return g_strdup (cause->message);
+  return g_strdup_printf ("%s: %s", link->tcti_option, cause->message);
+}
+
+/* Not each time that the opening is tried again. */
+static void
+log_failure (const TpmLink *link, const char *detail, const GError *cause)
+{
+  const char *text = NULL;
+  guint32 rc = base_error_get_tpm (cause, &text);
+  g_autofree char *hex = g_strdup_printf ("0x%x", rc);
+  const BaseLogField fields[] = { { "TPM_RC", hex }, { "TPM_RC_TEXT", text }, { NULL, NULL } };
+
+  if (rc != 0 && strncmp (detail, link->status.detail, sizeof link->status.detail - 1) != 0)
+    base_log (G_LOG_LEVEL_INFO, NULL, fields, "%s", detail);
+}
+
 static void
 note_failed (TpmLink *link, GError *cause)
 {
+  g_autofree char *detail = describe_failure (link, cause);
   TpmState state = state_of (cause);
   guint max = state == TPM_STATE_NO_DEVICE ? BACKOFF_NO_DEVICE_MAX_MS : BACKOFF_MAX_MS;
 
-  g_set_error_literal (&link->last_error, TPMID_ERROR, state == TPM_STATE_UNAVAILABLE ? TPMID_ERROR_TPM_UNAVAILABLE : cause->code,
-                       cause->message);
+  link->last_error = g_error_copy (cause);
+  if (state == TPM_STATE_UNAVAILABLE)
+    link->last_error->code = TPMID_ERROR_TPM_UNAVAILABLE;
   link->backoff_ms = link->backoff_ms == 0 ? BACKOFF_FIRST_MS : MIN (link->backoff_ms * 2, max);
-  set_status (link, state, cause->message);
+  log_failure (link, detail, cause);
+  set_status (link, state, detail);
   g_mutex_lock (&link->mutex);
   link->retry_at = g_get_monotonic_time () + (gint64) link->backoff_ms * 1000;
   g_mutex_unlock (&link->mutex);
@@ -377,7 +406,8 @@ fail_0x101 (TpmLink *link, GError **error, const char *doing)
       break_link (link, TPM_STATE_FAILURE_MODE, "the TPM is in failure mode; power-cycle the device");
       return tpm_rc_set_error (error, TPM2_RC_FAILURE, doing);
     }
-  g_set_error (error, TPMID_ERROR, TPMID_ERROR_FAILED, "%s: the TPM refused this (0x101), though it passes its self-test", doing);
+  g_set_error (error, TPMID_ERROR, TPMID_ERROR_FAILED, "%s: the TPM refused this, though it passes its self-test", doing);
+  tpm_rc_note (error, TPM2_RC_FAILURE);
   return FALSE;
 }
 

@@ -61,7 +61,8 @@ typedef struct
 typedef struct
 {
   TpmState state;
-  char detail[256]; /* one sentence on what is wrong and what to do, valid UTF-8; "" when ready */
+  char detail[256]; /* one sentence on what is wrong (with the TCTI, where one is configured) and what to do, valid UTF-8;
+                       "" when ready */
   char tcti[128];
   guint64 commands; /* sent to the TPM since start */
   guint reopened;   /* openings after the first */

@@ -15,8 +15,9 @@ typedef struct
   guint16 size;         /* bytes */
   guint32 attributes;   /* TPMA_NV */
   gboolean written;
-  gboolean write_once;  /* its policy is the one of tpm_nv_define_write_once() */
-  gboolean readable;    /* ownerread or authread, so that we can read it with an empty password */
+  gboolean write_once;  /* can be written only by the policy of tpm_nv_define_write_once(): it has that policy, and neither
+                           ppwrite nor ownerwrite nor authwrite; whether it is @written does not matter */
+  gboolean readable;    /* tpm_nv_read() has a way in: authread with no_da, or ownerread */
 } TpmNvInfo;
 
 /**
@@ -30,10 +31,12 @@ gboolean tpm_nv_describe (TpmLink *link, guint32 index, TpmNvInfo *ret_info, GEr
 /**
  * tpm_nv_read:
  * @ret_bytes: (out) (transfer full): the whole content
- * @error: TPMID_ERROR_NOT_FOUND when the index is not defined or not written
+ * @error: TPMID_ERROR_NOT_FOUND when the index is not defined or not written, _AUTH_FAILED when there is no way in,
+ *   _HIERARCHY_AUTH_REQUIRED and those of the link
  *
- * Reads in pieces of TPM_PT_NV_BUFFER_MAX, by the index's own (empty) authorization where authread is set, else the
- * owner's.
+ * Reads in pieces of TPM_PT_NV_BUFFER_MAX: by the index's own (empty) authorization where authread and no_da are both set,
+ * else by the owner's where ownerread is. An index with authread alone is not tried, as a password of somebody else on it
+ * would cost a try of the dictionary-attack counter.
  */
 gboolean tpm_nv_read (TpmLink *link, guint32 index, GBytes **ret_bytes, GError **error);
 

@@ -376,6 +376,34 @@ job_new (TpmQueue *queue, const TpmJob *spec, GAsyncReadyCallback callback, gpoi
   return job;
 }
 
+static gboolean
+on_displaced (gpointer data)
+{
+  Job *job = (Job *) data;
+
+  if (job->task != NULL)
+    job_fail (job, g_error_new (TPMID_ERROR, TPMID_ERROR_BUSY,
+                                "%s: too many requests wait for the TPM, and most of them are of this user; try again later",
+                                job->spec.operation));
+  return G_SOURCE_REMOVE;
+}
+
+/* Makes a place for a job of @uid. Under the mutex. Who loses its place hears so later: its callback may call the queue. */
+static gboolean
+displace (TpmQueue *queue, guint uid)
+{
+  TpmTurn *turn = tpm_turns_find_greedy (queue->waiting, uid);
+
+  if (turn == NULL)
+    return FALSE;
+  Job *job = (Job *) turn;
+  tpm_turns_remove (queue->waiting, turn);
+  job->waits = FALSE;
+  g_source_unref (attach (queue->context, g_idle_source_new (), on_displaced, job));
+  return TRUE;
+}
+
+/* Under the mutex. */
 static GError *
 refuse (TpmQueue *queue, const TpmJob *spec, GCancellable *cancellable)
 {
@@ -386,7 +414,7 @@ refuse (TpmQueue *queue, const TpmJob *spec, GCancellable *cancellable)
 
   guint waiting = tpm_turns_count (queue->waiting, NULL);
   guint of_client = tpm_turns_count (queue->waiting, spec->client);
-  if (waiting >= queue->limit || of_client >= queue->limit_per_client)
+  if (of_client >= queue->limit_per_client || (waiting >= queue->limit && !displace (queue, spec->uid)))
     return g_error_new (TPMID_ERROR, TPMID_ERROR_BUSY,
                         "%s: %u requests wait for the TPM, %u of them of this client; try again later", spec->operation, waiting,
                         of_client);

@@ -16,6 +16,12 @@ G_BEGIN_DECLS
  * Order: by priority; inside a priority round robin between uids, inside a uid round robin between its clients, inside a
  * client first come first served. After 8 jobs of higher priority in a row the oldest of a lower one runs, so that
  * nothing starves.
+ *
+ * Bounds: one client may have @limit_per_client jobs waiting, all clients @limit. When all places are taken, a job whose uid
+ * has fewer jobs waiting than the uid with the most takes the place of that one's newest job (of its client with the
+ * most), which ends with TPMID_ERROR_BUSY; a job of a uid that none has more than gets TPMID_ERROR_BUSY itself. So whoever
+ * floods, from however many connections, takes nobody else's place. The daemon's own jobs are not counted, not refused
+ * and never displaced.
  */
 typedef struct TpmQueue TpmQueue;
 
@@ -70,7 +76,7 @@ typedef struct
 /**
  * tpm_queue_new:
  * @link: (transfer full): the link; from now on the queue's thread owns it
- * @limit: jobs that may wait in all
+ * @limit: jobs that may wait in all; what happens to one more stands at #TpmQueue
  * @limit_per_client: jobs that may wait for one client (unique bus name)
  *
  * Starts the TPM thread.
@@ -82,11 +88,11 @@ TpmQueue *tpm_queue_new (TpmLink *link, guint limit, guint limit_per_client);
  * @queue: (nullable): the queue
  *
  * Refuses new jobs, cancels the waiting ones (their callbacks run in later iterations of the main context), waits for
- * the running one, closes the link, ends the thread. When the running job does not end within 10 s (the transport
- * hangs), gives up on the thread and leaks it.
+ * the running one, closes the link, ends the thread. This blocks. When the running job does not end within 10 s (the
+ * transport hangs), gives up on the thread and leaks it, with the queue and the link.
  *
- * Returns: %FALSE when the thread was given up; the process then has to end by _exit(), as what exit() takes down may
- * still be in that thread's use
+ * Returns: %FALSE when the thread was given up; the process then has to end by _exit(), once those who waited have their
+ * answers, as what exit() takes down may still be in that thread's use. main() does so.
  */
 gboolean tpm_queue_free (TpmQueue *queue);
 
@@ -96,7 +102,8 @@ gboolean tpm_queue_free (TpmQueue *queue);
  * @cancellable: (nullable): when cancelled, a waiting job leaves the queue at once, and a running one's result is dropped
  * @callback: called exactly once, from the main loop, never from inside this call
  *
- * Errors that the queue itself gives: TPMID_ERROR_BUSY (a bound is reached; at once), TPMID_ERROR_TIMEOUT (the
+ * Errors that the queue itself gives: TPMID_ERROR_BUSY (a bound is reached: at once; displaced: when that happens; the
+ * job has not run and does not run later), TPMID_ERROR_TIMEOUT (the
  * deadline passed; the message names the operation that holds the TPM and its age), TPMID_ERROR_CANCELLED.
  */
 void tpm_queue_push_async (TpmQueue *queue, const TpmJob *job, GCancellable *cancellable, GAsyncReadyCallback callback,

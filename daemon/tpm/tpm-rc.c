@@ -186,6 +186,14 @@ tpm_rc_set_error (GError **error, guint32 rc, const char *doing)
 {
   const Row *row = look_up (rc);
 
-  g_set_error (error, TPMID_ERROR, row->error, "%s: %s (0x%x, %s)", doing, row->sentence, rc, Tss2_RC_Decode (rc));
+  g_set_error (error, TPMID_ERROR, row->error, "%s: %s", doing, row->sentence);
+  tpm_rc_note (error, rc);
   return FALSE;
+}
+
+void
+tpm_rc_note (GError **error, guint32 rc)
+{
+  if (error != NULL)
+    base_error_set_tpm (*error, rc, Tss2_RC_Decode (rc));
 }

@@ -35,10 +35,19 @@ gboolean tpm_rc_is_transient (guint32 rc);
  * tpm_rc_set_error:
  * @doing: what was being done, "sign with key at 0x81005401"
  *
- * Sets a TPMID_ERROR for @rc: "@doing: stable sentence (0xRC, decoded text)".
+ * Sets a TPMID_ERROR for @rc: "@doing: stable sentence that says what to do". The rc and its decoded text are not part of
+ * the message; they are noted as tpm_rc_note() does.
  *
  * Returns: %FALSE always
  */
 gboolean tpm_rc_set_error (GError **error, guint32 rc, const char *doing);
+
+/**
+ * tpm_rc_note:
+ * @error: (nullable): where an error of TPMID_ERROR stands that was made because of @rc
+ *
+ * Notes the rc and its decoded text in it, for the journal: base_error_get_tpm().
+ */
+void tpm_rc_note (GError **error, guint32 rc);
 
 G_END_DECLS

@@ -187,6 +187,83 @@ tpm_turns_pop (TpmTurns *self)
   return turn;
 }
 
+/* What a uid, or one client of it, has waiting. */
+typedef struct
+{
+  guint n;
+  TpmTurn *newest;
+} Share;
+
+/* Of all the uid's clients where @name is NULL. */
+static Share
+share_of (const TpmTurns *self, guint uid, const char *name)
+{
+  Share share = { 0, NULL };
+
+  for (guint i = 0; i < TPM_N_PRIORITIES; i++)
+    {
+      GList *user_link = find_user (&self->users[i], uid);
+      for (GList *at = user_link != NULL ? ((User *) user_link->data)->clients.head : NULL; at != NULL; at = at->next)
+        {
+          Client *client = (Client *) at->data;
+          if (client->name == NULL || (name != NULL && !g_str_equal (client->name, name)))
+            continue;
+          TpmTurn *last = (TpmTurn *) client->turns.tail->data;
+          share.n += client->turns.length;
+          if (share.newest == NULL || last->sequence > share.newest->sequence)
+            share.newest = last;
+        }
+    }
+  return share;
+}
+
+static Share
+greedier (Share a, Share b)
+{
+  if (a.n != b.n)
+    return a.n > b.n ? a : b;
+  return a.n == 0 || a.newest->sequence > b.newest->sequence ? a : b;
+}
+
+static Share
+greediest_user (const TpmTurns *self)
+{
+  Share most = { 0, NULL };
+
+  for (guint i = 0; i < TPM_N_PRIORITIES; i++)
+    for (GList *user = self->users[i].head; user != NULL; user = user->next)
+      most = greedier (most, share_of (self, ((User *) user->data)->uid, NULL));
+  return most;
+}
+
+static Share
+greediest_client (const TpmTurns *self, guint uid)
+{
+  Share most = { 0, NULL };
+
+  for (guint i = 0; i < TPM_N_PRIORITIES; i++)
+    {
+      GList *user_link = find_user (&self->users[i], uid);
+      for (GList *at = user_link != NULL ? ((User *) user_link->data)->clients.head : NULL; at != NULL; at = at->next)
+        {
+          Client *client = (Client *) at->data;
+          if (client->name != NULL)
+            most = greedier (most, share_of (self, uid, client->name));
+        }
+    }
+  return most;
+}
+
+TpmTurn *
+tpm_turns_find_greedy (const TpmTurns *self, guint uid)
+{
+  Share most = greediest_user (self);
+
+  if (most.n <= share_of (self, uid, NULL).n)
+    return NULL;
+  return greediest_client (self, most.newest->uid).newest;
+}
+
 static guint
 count (const TpmTurns *self, gboolean (*wanted) (const char *name, const char *client), const char *client)
 {

@@ -58,6 +58,18 @@ TpmTurn *tpm_turns_pop (TpmTurns *self);
 void tpm_turns_remove (TpmTurns *self, TpmTurn *turn);
 
 /**
+ * tpm_turns_find_greedy:
+ * @uid: whose turn asks for a place
+ *
+ * Looks for the turn that gives way when there is no place left: the newest one of the client with the most turns, of the
+ * uid with the most turns. All priorities count, the daemon's own turns (whose client is %NULL) do not. Of two uids or
+ * clients with as many the one that came last is meant.
+ *
+ * Returns: (transfer none) (nullable): it goes on waiting; %NULL when no uid has more turns than @uid
+ */
+TpmTurn *tpm_turns_find_greedy (const TpmTurns *self, guint uid);
+
+/**
  * tpm_turns_count:
  * @client: (nullable): count those of one client; %NULL counts those of all clients
  *

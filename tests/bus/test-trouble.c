@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "testbed.h"
 
+#include <grp.h>
+#include <pwd.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 /* TPMs that stop, die, come back or come late; clients that vanish or flood; two daemons at once. */
 
@@ -121,6 +124,8 @@ a_tpm_that_dies_and_returns_signs_again_in_the_same_process (Testbed *t, gconstp
   g_autofree char *pid = g_strdup (g_subprocess_get_identifier (t->daemon));
   testbed_kill_tpm (t);
   testbed_assert_fails (t, PATH_KEY, "org.tpmid1.Key.Sign", sign_parameters (32, 1, NULL), "org.tpmid1.Error.TpmUnavailable");
+  testbed_wait_for_log (t, "*TPMID_OPERATION=org.tpmid1.Key.Sign*TPMID_ERROR=org.tpmid1.Error.TpmUnavailable*"
+                           "TPM_RC=0xa????] [TPM_RC_TEXT=?*]");
   g_autofree char *mode = testbed_get_string (t, "Mode");
   g_assert_cmpstr (mode, ==, "tpm");
 
@@ -236,6 +241,106 @@ a_flood_is_busy_and_others_are_served (Testbed *t, gconstpointer data)
   g_object_unref (client);
 }
 
+#define FLOOD_CONNECTIONS 12
+#define FLOOD_PER_CONNECTION 8 /* QueuePerClient=8: none of these is over the bound of its own connection */
+
+typedef struct
+{
+  gboolean stop;
+  guint under_way, done, busy;
+} Flood;
+
+static void flood_once (GDBusConnection *client, Flood *flood);
+
+static void
+on_flood_answer (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  Flood *flood = user_data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) reply = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, &error);
+
+  flood->under_way--;
+  flood->done++;
+  if (reply == NULL)
+    {
+      assert_remote_error (error, "org.tpmid1.Error.Busy");
+      flood->busy++;
+    }
+  if (!flood->stop)
+    flood_once (G_DBUS_CONNECTION (source), flood);
+}
+
+static void
+flood_once (GDBusConnection *client, Flood *flood)
+{
+  flood->under_way++;
+  g_dbus_connection_call (client, BUS_NAME, PATH_KEY, "org.tpmid1.Key", "Sign", sign_parameters (32, 1, NULL), NULL, 0, LIMIT_MS,
+                          NULL, on_flood_answer, flood);
+}
+
+static gboolean
+is_flooded (gpointer data)
+{
+  return ((Flood *) data)->busy >= FLOOD_CONNECTIONS;
+}
+
+static gboolean
+is_over (gpointer data)
+{
+  return ((Flood *) data)->under_way == 0;
+}
+
+/* A connection of OTHER_USER in SIGN_GROUP: the bus looks at who connects, not at who calls later. */
+static GDBusConnection *
+connect_as_signer (Testbed *t)
+{
+  const gid_t sign_group = getgrnam (SIGN_GROUP)->gr_gid;
+
+  g_assert_no_errno (setegid (sign_group));
+  g_assert_no_errno (seteuid (getpwnam (OTHER_USER)->pw_uid));
+  GDBusConnection *connection = testbed_connect (t);
+  g_assert_no_errno (seteuid (0));
+  g_assert_no_errno (setegid (0));
+  return connection;
+}
+
+static void
+a_flood_of_one_user_from_many_connections_costs_others_nothing (Testbed *t, gconstpointer data)
+{
+  enum { CALLS = 30 };
+  GDBusConnection *clients[FLOOD_CONNECTIONS];
+  Flood flood = { FALSE, 0, 0, 0 };
+
+  testbed_boot (t);
+  for (guint i = 0; i < FLOOD_CONNECTIONS; i++)
+    clients[i] = connect_as_signer (t);
+  for (guint i = 0; i < FLOOD_CONNECTIONS * FLOOD_PER_CONNECTION; i++)
+    flood_once (clients[i / FLOOD_PER_CONNECTION], &flood);
+  wait_until (is_flooded, &flood);
+
+  for (guint i = 0; i < CALLS; i++)
+    {
+      Answer answer = { FALSE, NULL, NULL };
+      start_sign (t->bus, 9, &answer);
+      wait_until (is_answered, &answer);
+      g_assert_no_error (answer.error);
+      if (i == 0)
+        testbed_assert_verifies (t, answer.reply, 9);
+      answer_clear (&answer);
+    }
+  /* It went on all the while, and was served where there was a place. */
+  g_assert_cmpuint (flood.busy, >, FLOOD_CONNECTIONS);
+  g_assert_cmpuint (flood.done, >, flood.busy);
+
+  flood.stop = TRUE;
+  wait_until (is_over, &flood);
+  for (guint i = 0; i < FLOOD_CONNECTIONS; i++)
+    {
+      g_dbus_connection_close_sync (clients[i], NULL, NULL);
+      g_object_unref (clients[i]);
+    }
+}
+
 /* --- daemons --- */
 
 static void
@@ -311,6 +416,8 @@ main (int argc, char **argv)
   ADD ("a-tpm-that-comes-later-is-taken-on", a_tpm_that_comes_later_is_taken_on);
   ADD ("a-client-that-vanishes-mid-call-harms-nobody", a_client_that_vanishes_mid_call_harms_nobody);
   ADD ("a-flood-is-busy-and-others-are-served", a_flood_is_busy_and_others_are_served);
+  ADD ("a-flood-of-one-user-from-many-connections-costs-others-nothing",
+       a_flood_of_one_user_from_many_connections_costs_others_nothing);
   ADD ("of-two-daemons-the-second-leaves-and-changes-nothing", of_two_daemons_the_second_leaves_and_changes_nothing);
   ADD ("a-stop-answers-those-who-wait", a_stop_answers_those_who_wait);
   int status = g_test_run ();

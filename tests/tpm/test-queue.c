@@ -255,6 +255,58 @@ refuses_at_once_when_a_bound_is_reached (void)
     }
 }
 
+typedef struct
+{
+  guint uid;
+  const char *client;
+  gboolean refused;
+} Arrival;
+
+/* Four places, two for each client. The flood comes from as many connections as it needs, and still gives way. */
+static void
+who_floods_takes_nobody_elses_place (void)
+{
+  static const Arrival arrivals[] = {
+    { 1000, ":1.1", FALSE }, { 1000, ":1.1", FALSE }, { 1000, ":1.2", FALSE }, { 1000, ":1.2", TRUE },
+    { 1000, ":1.3", TRUE },  { 1001, ":1.4", FALSE }, { 1000, ":1.3", TRUE },
+  };
+  enum { DISPLACED = 3, NEWCOMER = 5 };
+  g_autoptr (TpmQueue) queue = queue_without_tpm ();
+  Probe probes[G_N_ELEMENTS (arrivals)] = { 0 };
+  g_auto (Probe) holder = { 0 };
+  TpmQueueStatus status;
+  Door door = { 0 };
+
+  hold (queue, &holder, &door);
+  for (gsize i = 0; i < G_N_ELEMENTS (arrivals); i++)
+    {
+      probes[i].name = "sign";
+      TpmJob job = job_for (&probes[i]);
+      job.uid = arrivals[i].uid;
+      job.client = arrivals[i].client;
+      tpm_queue_push_async (queue, &job, NULL, on_probe_done, &probes[i]);
+      /* Nobody is called back out of the call that took his place. */
+      g_assert_false (probes[i].done || probes[DISPLACED].done);
+    }
+  tpm_queue_get_status (queue, &status);
+  g_assert_cmpuint (status.waiting, ==, 4);
+  for (gsize i = 0; i < G_N_ELEMENTS (arrivals); i++)
+    if (arrivals[i].refused)
+      wait_until (&probes[i].done);
+  g_assert_false (probes[NEWCOMER].done);
+  door_open (&door);
+  for (gsize i = 0; i < G_N_ELEMENTS (arrivals); i++)
+    {
+      wait_until (&probes[i].done);
+      g_assert_cmpint (probes[i].runs, ==, !arrivals[i].refused);
+      if (arrivals[i].refused)
+        assert_tpmid_error (probes[i].error, TPMID_ERROR_BUSY);
+      else
+        g_assert_no_error (probes[i].error);
+      probe_clear (&probes[i]);
+    }
+}
+
 static void
 a_waiting_job_that_is_cancelled_leaves_at_once (void)
 {
@@ -555,6 +607,7 @@ main (int argc, char **argv)
   g_test_add_func ("/tpm/queue/without-a-tpm-a-job-gets-the-openings-error", without_a_tpm_a_job_gets_the_openings_error);
   g_test_add_func ("/tpm/queue/runs-by-priority", runs_by_priority);
   g_test_add_func ("/tpm/queue/refuses-at-once-when-a-bound-is-reached", refuses_at_once_when_a_bound_is_reached);
+  g_test_add_func ("/tpm/queue/who-floods-takes-nobody-elses-place", who_floods_takes_nobody_elses_place);
   g_test_add_func ("/tpm/queue/a-waiting-job-that-is-cancelled-leaves-at-once", a_waiting_job_that_is_cancelled_leaves_at_once);
   g_test_add_func ("/tpm/queue/a-job-that-is-cancelled-before-is-not-queued", a_job_that_is_cancelled_before_is_not_queued);
   g_test_add_func ("/tpm/queue/a-running-jobs-result-is-dropped-when-cancelled", a_running_jobs_result_is_dropped_when_cancelled);

@@ -146,15 +146,24 @@ transient_are_five (void)
 }
 
 static void
-the_message_says_what_was_done_and_the_code (void)
+the_message_says_what_to_do_and_the_error_knows_the_code (void)
 {
   g_autoptr (GError) error = NULL;
+  const char *text = NULL;
 
   g_assert_false (tpm_rc_set_error (&error, 0x921, "sign with the key at 0x81005401"));
   g_assert_error (error, TPMID_ERROR, TPMID_ERROR_TPM_LOCKOUT);
-  g_assert_true (g_str_has_prefix (error->message, "sign with the key at 0x81005401: "));
-  g_assert_nonnull (strstr (error->message, "0x921"));
-  g_assert_nonnull (strstr (error->message, "DA lockout mode"));
+  g_assert_cmpstr (error->message, ==,
+                   "sign with the key at 0x81005401: the TPM is locked after wrong passwords; wait for its recovery time");
+  g_assert_cmpuint (base_error_get_tpm (error, &text), ==, 0x921);
+  g_assert_nonnull (strstr (text, "DA lockout mode"));
+}
+
+static void
+nobody_needs_to_take_the_error (void)
+{
+  g_assert_false (tpm_rc_set_error (NULL, 0x921, "sign"));
+  tpm_rc_note (NULL, 0x921);
 }
 
 int
@@ -170,6 +179,8 @@ main (int argc, char **argv)
   g_test_add_func ("/tpm/rc/any-rc-has-an-error", any_rc_has_an_error);
   g_test_add_func ("/tpm/rc/only-the-tpms-answers-leave-the-link-open", only_the_tpms_answers_leave_the_link_open);
   g_test_add_func ("/tpm/rc/transient-are-five", transient_are_five);
-  g_test_add_func ("/tpm/rc/the-message-says-what-was-done-and-the-code", the_message_says_what_was_done_and_the_code);
+  g_test_add_func ("/tpm/rc/the-message-says-what-to-do-and-the-error-knows-the-code",
+                   the_message_says_what_to_do_and_the_error_knows_the_code);
+  g_test_add_func ("/tpm/rc/nobody-needs-to-take-the-error", nobody_needs_to_take_the_error);
   return g_test_run ();
 }

@@ -182,6 +182,64 @@ counts_leave_the_daemons_own_out (void)
     ;
 }
 
+static void
+the_newest_of_the_greediest_gives_way (void)
+{
+  g_autoptr (TpmTurns) turns = tpm_turns_new ();
+  TpmTurn rows[] = {
+    { TPM_PRIORITY_NORMAL, 1, "1a" },     { TPM_PRIORITY_BACKGROUND, 1, "1b" }, { TPM_PRIORITY_NORMAL, 1, "1b" },
+    { TPM_PRIORITY_BACKGROUND, 1, "1b" }, { TPM_PRIORITY_NORMAL, 1, "1a" },     { TPM_PRIORITY_NORMAL, 2, "2a" },
+    { TPM_PRIORITY_NORMAL, 2, "2a" },     { TPM_PRIORITY_NORMAL, 2, "2a" },     { TPM_PRIORITY_NORMAL, 2, "2a" },
+  };
+
+  push_all (turns, rows, G_N_ELEMENTS (rows));
+  /* The uid with the most, though another has the client with the most. */
+  g_assert_true (tpm_turns_find_greedy (turns, 3) == &rows[3]);
+  g_assert_true (tpm_turns_find_greedy (turns, 2) == &rows[3]);
+  g_assert_null (tpm_turns_find_greedy (turns, 1));
+  g_assert_cmpuint (tpm_turns_count_all (turns), ==, G_N_ELEMENTS (rows));
+  while (tpm_turns_pop (turns) != NULL)
+    ;
+}
+
+static void
+of_equals_the_last_to_come_gives_way (void)
+{
+  g_autoptr (TpmTurns) turns = tpm_turns_new ();
+  TpmTurn rows[] = {
+    { TPM_PRIORITY_NORMAL, 1, "1a" }, { TPM_PRIORITY_NORMAL, 2, "2a" }, { TPM_PRIORITY_URGENT, 2, "2b" },
+    { TPM_PRIORITY_NORMAL, 1, "1a" }, { TPM_PRIORITY_URGENT, 3, "3a" },
+  };
+
+  push_all (turns, rows, G_N_ELEMENTS (rows));
+  g_assert_true (tpm_turns_find_greedy (turns, 4) == &rows[3]);
+  g_assert_true (tpm_turns_find_greedy (turns, 3) == &rows[3]);
+  g_assert_null (tpm_turns_find_greedy (turns, 1));
+  g_assert_null (tpm_turns_find_greedy (turns, 2));
+  while (tpm_turns_pop (turns) != NULL)
+    ;
+}
+
+static void
+the_daemons_own_neither_give_way_nor_count (void)
+{
+  g_autoptr (TpmTurns) turns = tpm_turns_new ();
+  TpmTurn rows[] = {
+    { TPM_PRIORITY_URGENT, 0, NULL }, { TPM_PRIORITY_URGENT, 0, NULL }, { TPM_PRIORITY_URGENT, 0, NULL },
+    { TPM_PRIORITY_NORMAL, 0, "0a" }, { TPM_PRIORITY_NORMAL, 1, "1a" }, { TPM_PRIORITY_NORMAL, 1, "1a" },
+    { TPM_PRIORITY_URGENT, 0, NULL },
+  };
+
+  g_assert_null (tpm_turns_find_greedy (turns, 0));
+  tpm_turns_push (turns, &rows[0]);
+  g_assert_null (tpm_turns_find_greedy (turns, 1));
+  push_all (turns, &rows[1], G_N_ELEMENTS (rows) - 1);
+  g_assert_true (tpm_turns_find_greedy (turns, 0) == &rows[5]);
+  g_assert_null (tpm_turns_find_greedy (turns, 1));
+  while (tpm_turns_pop (turns) != NULL)
+    ;
+}
+
 int
 main (int argc, char **argv)
 {
@@ -195,5 +253,8 @@ main (int argc, char **argv)
   g_test_add_func ("/tpm/turns/what-is-removed-gets-no-turn", what_is_removed_gets_no_turn);
   g_test_add_func ("/tpm/turns/a-client-outlives-its-first-turn", a_client_outlives_its_first_turn);
   g_test_add_func ("/tpm/turns/counts-leave-the-daemons-own-out", counts_leave_the_daemons_own_out);
+  g_test_add_func ("/tpm/turns/the-newest-of-the-greediest-gives-way", the_newest_of_the_greediest_gives_way);
+  g_test_add_func ("/tpm/turns/of-equals-the-last-to-come-gives-way", of_equals_the_last_to_come_gives_way);
+  g_test_add_func ("/tpm/turns/the-daemons-own-neither-give-way-nor-count", the_daemons_own_neither_give_way_nor_count);
   return g_test_run ();
 }

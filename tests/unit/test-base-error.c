@@ -78,7 +78,7 @@ test_code_out_of_range_becomes_failed_with_a_critical (void)
     {
       g_autoptr (GError) error = g_error_new (TPMID_ERROR, codes[i], "text");
 
-      g_test_expect_message (NULL, G_LOG_LEVEL_CRITICAL, "*tpmid-error*");
+      g_test_expect_message (NULL, G_LOG_LEVEL_CRITICAL, "*TpmidError*");
       g_assert_cmpstr (base_error_to_dbus_error (error), ==, PREFIX "Failed");
       g_test_assert_expected_messages ();
     }
@@ -107,6 +107,46 @@ test_errno_becomes_a_sentence_of_storage (void)
 }
 
 static void
+test_what_the_tpm_said_is_noted_and_not_told (void)
+{
+  g_autoptr (GError) error = g_error_new (TPMID_ERROR, TPMID_ERROR_TPM_LOCKOUT, "sign: locked");
+  const char *text = NULL;
+
+  g_assert_cmpuint (base_error_get_tpm (error, &text), ==, 0);
+  g_assert_null (text);
+  base_error_set_tpm (error, 0x922, "other");
+  base_error_set_tpm (error, 0x921, "lockout mode");
+  g_assert_cmpuint (base_error_get_tpm (error, &text), ==, 0x921);
+  g_assert_cmpstr (text, ==, "lockout mode");
+  g_assert_cmpstr (error->message, ==, "sign: locked");
+}
+
+static void
+test_what_the_tpm_said_stays_with_copies (void)
+{
+  GError *error = g_error_new (TPMID_ERROR, TPMID_ERROR_TPM_LOCKOUT, "locked");
+  const char *text = NULL;
+
+  base_error_set_tpm (error, 0x921, "lockout mode");
+  g_prefix_error (&error, "sign: ");
+  g_autoptr (GError) copy = g_error_copy (error);
+  g_error_free (error);
+  g_assert_cmpstr (copy->message, ==, "sign: locked");
+  g_assert_cmpuint (base_error_get_tpm (copy, &text), ==, 0x921);
+  g_assert_cmpstr (text, ==, "lockout mode");
+}
+
+static void
+test_foreign_errors_know_no_tpm (void)
+{
+  g_autoptr (GError) foreign = g_error_new (G_FILE_ERROR, G_FILE_ERROR_NOSPC, "disk full");
+  const char *text = NULL;
+
+  g_assert_cmpuint (base_error_get_tpm (foreign, &text), ==, 0);
+  g_assert_null (text);
+}
+
+static void
 test_nobody_needs_to_take_the_error (void)
 {
   g_assert_false (base_error_from_io (NULL, g_error_new (G_FILE_ERROR, G_FILE_ERROR_IO, "text"), "what"));
@@ -128,6 +168,9 @@ main (int argc, char **argv)
                    test_code_out_of_range_becomes_failed_with_a_critical);
   g_test_add_func ("/base/error/io-error-becomes-a-sentence-of-storage", test_io_error_becomes_a_sentence_of_storage);
   g_test_add_func ("/base/error/errno-becomes-a-sentence-of-storage", test_errno_becomes_a_sentence_of_storage);
+  g_test_add_func ("/base/error/what-the-tpm-said-is-noted-and-not-told", test_what_the_tpm_said_is_noted_and_not_told);
+  g_test_add_func ("/base/error/what-the-tpm-said-stays-with-copies", test_what_the_tpm_said_stays_with_copies);
+  g_test_add_func ("/base/error/foreign-errors-know-no-tpm", test_foreign_errors_know_no_tpm);
   g_test_add_func ("/base/error/nobody-needs-to-take-the-error", test_nobody_needs_to_take_the_error);
   return g_test_run ();
 }
