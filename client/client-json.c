@@ -148,11 +148,11 @@ client_json_add_properties (JsonBuilder *builder, const tpmid_value *properties)
   json_builder_end_object (builder);
 }
 
-/* An object or array of nothing is spread over two lines otherwise. In a string there are no line breaks: JSON escapes them. */
+/* json-glib puts blanks into an object of nothing. What looks like one inside of a string is stepped over, string by string. */
 static char *
 close_up (const char *text)
 {
-  g_autoptr (GRegex) empty = g_regex_new ("([\\[{])\\n *([\\]}])", 0, 0, NULL);
+  g_autoptr (GRegex) empty = g_regex_new ("\"(?:[^\"\\\\]++|\\\\.)*+\"(*SKIP)(*FAIL)|([\\[{])\\s+([\\]}])", 0, 0, NULL);
 
   return g_regex_replace (empty, text, -1, 0, "\\1\\2", 0, NULL);
 }
@@ -168,5 +168,5 @@ client_json_print (JsonBuilder *builder, FILE *file, gboolean one_line)
 
   g_autofree char *text = json_generator_to_data (generator, NULL);
   g_autofree char *closed = close_up (text);
-  fprintf (file, "%s\n", closed);
+  fprintf (file, "%s\n", closed != NULL ? closed : text);
 }

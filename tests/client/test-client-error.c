@@ -118,11 +118,11 @@ test_empty_object_is_two_braces (void)
   json_builder_set_member_name (builder, "empty");
   json_builder_begin_object (builder);
   json_builder_end_object (builder);
-  client_json_add_string (builder, "text", "{\n}");
+  client_json_add_string (builder, "te\"xt", "\\\"{  }[\n]");
   json_builder_end_object (builder);
   client_json_print (builder, file, FALSE);
   fclose (file);
-  g_assert_cmpstr (text, ==, "{\n  \"empty\" : {},\n  \"text\" : \"{\\n}\"\n}\n");
+  g_assert_cmpstr (text, ==, "{\n  \"empty\" : {},\n  \"te\\\"xt\" : \"\\\\\\\"{  }[\\n]\"\n}\n");
 }
 
 static void
