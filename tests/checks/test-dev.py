@@ -211,6 +211,25 @@ def test_state_folder_below_a_closed_one_works(folder):
     expect(os.path.exists(os.path.join(closed, "persist/config/tpm_in_use")), "no marker")
 
 
+def test_tmpfiles_hands_over_what_root_left(folder):
+    """The real systemd-tmpfiles, twice: the second time the folders are tpmidd's already, and files of root's lie in them."""
+    if os.geteuid() != 0:
+        raise tap.Skip("machine lacks: root, who may give files away")
+    dev("--", "true")  # makes the users
+    lines = (ROOT / "systemd" / "tpmidd.tmpfiles.conf").read_text().splitlines()
+    config = pathlib.Path(folder, "tmpfiles.conf")
+    config.write_text("".join(f"{line}\n" for line in lines if "/sys/" not in line).replace(" /", f" {folder}/"))
+    os.chmod(folder, 0o755)
+    subprocess.run(["systemd-tmpfiles", "--create", config], check=True, timeout=LIMIT)
+    left = [pathlib.Path(folder, name) for name in ("persist/config/tpm_in_use", "config/device.cert.pem", "config/device.key.pem")]
+    for path in left:
+        path.write_text("root's\n")
+        path.chmod(0o640)
+    subprocess.run(["systemd-tmpfiles", "--create", config], check=True, timeout=LIMIT)
+    expect_equal([(path.owner(), oct(path.stat().st_mode & 0o777)) for path in left],
+                 [("tpmidd", "0o644"), ("tpmidd", "0o644"), ("tpmidd", "0o600")])
+
+
 def test_without_state_the_device_is_gone_at_the_end(_folder):
     state = dev("--", "sh", "-c", 'test -d "$TPMID_DEV_STATE" && echo "$TPMID_DEV_STATE"').stdout.strip()
     expect(state != "" and not os.path.exists(state), f"{state!r} is left")
