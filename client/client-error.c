@@ -27,11 +27,12 @@ enum
 
 #define HINT_HELP "tpmidctl --help lists the verbs, tpmidctl VERB --help the options of one."
 #define HINT_JOURNAL "journalctl -u tpmidd has the details."
-#define HINT_RIGHTS "Signing needs root or membership of the group tpmid-sign, administration needs root."
-#define HINT_START "Is tpmidd running? systemctl start tpmidd; systemctl status tpmidd says why it stopped."
+#define HINT_POLICY "Is tpmidd's bus policy installed? systemctl reload dbus makes the bus read it."
+#define HINT_ROOT "Try it as root."
+#define SENTENCE_START "tpmidd is not running; start it: systemctl start tpmidd"
+#define HINT_START "systemctl status tpmidd says why it stopped."
 #define HINT_BUS "Is the bus running? --bus-address names another one."
 #define HINT_STATUS "tpmidctl status shows what the TPM is doing."
-#define HINT_OWNER "Somebody else set a password on the TPM; tpmidd needs it, or a TPM cleared by its firmware."
 #define HINT_LATER "Try again later."
 
 static const struct
@@ -53,55 +54,55 @@ static const struct
   { TPMID ("InvalidBlob"), { EXIT_BAD_INPUT, NULL } },
   { TPMID ("NotFound"), { EXIT_NOT_FOUND, NULL } },
   { TPMID ("Exists"), { EXIT_EXISTS, NULL } },
-  { TPMID ("HandleTaken"), { EXIT_EXISTS, "Configure another handle in tpmidd.conf." } },
-  { TPMID ("NotAuthorized"), { EXIT_NOT_AUTHORIZED, HINT_RIGHTS } },
-  { TPMID ("AuthFailed"), { EXIT_NOT_AUTHORIZED, HINT_OWNER } },
-  { TPMID ("HierarchyAuthRequired"), { EXIT_NOT_AUTHORIZED, HINT_OWNER } },
+  { TPMID ("HandleTaken"), { EXIT_EXISTS, NULL } },
+  { TPMID ("NotAuthorized"), { EXIT_NOT_AUTHORIZED, NULL } },
+  { TPMID ("AuthFailed"), { EXIT_NOT_AUTHORIZED, NULL } },
+  { TPMID ("HierarchyAuthRequired"), { EXIT_NOT_AUTHORIZED, NULL } },
   { TPMID ("NoDevice"), { EXIT_TPM, HINT_STATUS } },
-  { TPMID ("NoPermission"), { EXIT_TPM, "The user tpmidd must be able to open the TPM's device node." } },
-  { TPMID ("DeviceBusy"), { EXIT_TPM, "Another program holds the TPM's device node: stop it." } },
-  { TPMID ("BadTcti"), { EXIT_TPM, "Mend Tcti= in tpmidd.conf." } },
-  { TPMID ("TpmVersion"), { EXIT_TPM, "tpmidd needs a TPM 2.0." } },
+  { TPMID ("NoPermission"), { EXIT_TPM, NULL } },
+  { TPMID ("DeviceBusy"), { EXIT_TPM, NULL } },
+  { TPMID ("BadTcti"), { EXIT_TPM, NULL } },
+  { TPMID ("TpmVersion"), { EXIT_TPM, NULL } },
   { TPMID ("TpmUnavailable"), { EXIT_TPM, HINT_STATUS } },
-  { TPMID ("TpmNotStarted"), { EXIT_TPM, "The firmware did not start the TPM: enable it there." } },
-  { TPMID ("TpmFailure"), { EXIT_TPM, "The TPM is in failure mode: power-cycle the device." } },
-  { TPMID ("TpmLockout"), { EXIT_TPM, "Wait: tpmidctl status shows the lockout's numbers." } },
+  { TPMID ("TpmNotStarted"), { EXIT_TPM, NULL } },
+  { TPMID ("TpmFailure"), { EXIT_TPM, NULL } },
+  { TPMID ("TpmLockout"), { EXIT_TPM, "tpmidctl status shows the lockout's numbers." } },
   { TPMID ("Exhausted"), { EXIT_TPM, HINT_STATUS } },
-  { TPMID ("NvFull"), { EXIT_TPM, "Delete NV indices that nobody needs (tpm2_getcap handles-nv-index lists them)." } },
-  { TPMID ("HierarchyDisabled"), { EXIT_TPM, "The firmware switched the hierarchy off: enable it there." } },
+  { TPMID ("NvFull"), { EXIT_TPM, "tpm2_getcap handles-nv-index lists the indices." } },
+  { TPMID ("HierarchyDisabled"), { EXIT_TPM, NULL } },
   { TPMID ("ClearDisabled"), { EXIT_TPM, NULL } },
   { TPMID ("PolicyNotMet"), { EXIT_TPM, NULL } },
   { TPMID ("KeyOrphaned"), { EXIT_TPM, HINT_STATUS } },
   { TPMID ("StaleSrk"), { EXIT_TPM, HINT_STATUS } },
   { TPMID ("WrongTpm"), { EXIT_TPM, HINT_STATUS } },
-  { TPMID ("Busy"), { EXIT_TRY_AGAIN, HINT_LATER } },
+  { TPMID ("Busy"), { EXIT_TRY_AGAIN, NULL } },
   { TPMID ("Timeout"), { EXIT_TRY_AGAIN, HINT_STATUS } },
-  { TPMID ("RateLimited"), { EXIT_TRY_AGAIN, HINT_LATER } },
+  { TPMID ("RateLimited"), { EXIT_TRY_AGAIN, NULL } },
   { TPMID ("Cancelled"), { EXIT_TRY_AGAIN, HINT_LATER } },
-  { TPMID ("NotReady"), { EXIT_TRY_AGAIN, "tpmidd is starting: tpmidctl status shows its state." } },
+  { TPMID ("NotReady"), { EXIT_TRY_AGAIN, "tpmidctl status shows the state." } },
   { TPMID ("NotSupported"), { EXIT_NOT_SUPPORTED, NULL } },
   { TPMID ("UnsupportedAlgorithm"), { EXIT_NOT_SUPPORTED, NULL } },
   { TPMID ("UnsupportedByTpm"), { EXIT_NOT_SUPPORTED, NULL } },
-  { TPMID ("IdentityFault"), { EXIT_IDENTITY_FAULT, "tpmidctl status says what happened and what to do." } },
+  { TPMID ("IdentityFault"), { EXIT_IDENTITY_FAULT, NULL } },
 
   { DBUS ("BadAddress"), { EXIT_USAGE, "An address looks like unix:path=/run/dbus/system_bus_socket." } },
-  { DBUS ("AccessDenied"), { EXIT_NOT_AUTHORIZED, HINT_RIGHTS } },
-  { DBUS ("AuthFailed"), { EXIT_NOT_AUTHORIZED, HINT_RIGHTS } },
-  { DBUS ("InteractiveAuthorizationRequired"), { EXIT_NOT_AUTHORIZED, HINT_RIGHTS } },
+  { DBUS ("AccessDenied"), { EXIT_NOT_AUTHORIZED, HINT_POLICY } },
+  { DBUS ("AuthFailed"), { EXIT_NOT_AUTHORIZED, HINT_ROOT } },
+  { DBUS ("InteractiveAuthorizationRequired"), { EXIT_NOT_AUTHORIZED, HINT_ROOT } },
   { DBUS ("NoReply"), { EXIT_TRY_AGAIN, "--timeout SECONDS waits longer." } },
   { DBUS ("Timeout"), { EXIT_TRY_AGAIN, "--timeout SECONDS waits longer." } },
   { DBUS ("TimedOut"), { EXIT_TRY_AGAIN, "--timeout SECONDS waits longer." } },
   { DBUS ("LimitsExceeded"), { EXIT_TRY_AGAIN, HINT_LATER } },
   { DBUS ("NoServer"), { EXIT_UNREACHABLE, HINT_BUS } },
   { DBUS ("Disconnected"), { EXIT_UNREACHABLE, HINT_BUS } },
-  { DBUS ("ServiceUnknown"), { EXIT_UNREACHABLE, HINT_START } },
-  { DBUS ("NameHasNoOwner"), { EXIT_UNREACHABLE, HINT_START } },
-  { DBUS ("Spawn.ServiceNotFound"), { EXIT_UNREACHABLE, HINT_START } },
+  { DBUS ("ServiceUnknown"), { EXIT_UNREACHABLE, HINT_START, SENTENCE_START } },
+  { DBUS ("NameHasNoOwner"), { EXIT_UNREACHABLE, HINT_START, SENTENCE_START } },
+  { DBUS ("Spawn.ServiceNotFound"), { EXIT_UNREACHABLE, HINT_START, SENTENCE_START } },
   { DBUS ("Spawn.ChildExited"), { EXIT_UNREACHABLE, HINT_START } },
   { DBUS ("Spawn.Failed"), { EXIT_UNREACHABLE, HINT_START } },
 };
 
-static const ClientErrorClass unknown_class = { EXIT_FAILED, NULL };
+static const ClientErrorClass unknown_class = { EXIT_FAILED };
 
 static const ClientErrorClass *
 find_class (const char *name)
@@ -162,7 +163,7 @@ client_error_set (tpmid_error *error, const char *name, const char *format, ...)
 }
 
 static void
-report_json (const tpmid_error *error, const ClientErrorClass *class)
+report_json (const tpmid_error *error, const char *message, const ClientErrorClass *class)
 {
   g_autoptr (JsonBuilder) builder = json_builder_new ();
 
@@ -170,7 +171,7 @@ report_json (const tpmid_error *error, const ClientErrorClass *class)
   json_builder_set_member_name (builder, "error");
   json_builder_begin_object (builder);
   client_json_add_string (builder, "name", error->name);
-  client_json_add_string (builder, "message", error->message);
+  client_json_add_string (builder, "message", message);
   json_builder_set_member_name (builder, "exit");
   json_builder_add_int_value (builder, class->exit_status);
   if (class->hint != NULL)
@@ -184,11 +185,12 @@ int
 client_error_report (const tpmid_error *error, gboolean json)
 {
   const ClientErrorClass *class = client_error_class (error->name);
+  const char *message = class->sentence != NULL ? class->sentence : error->message;
 
   if (json)
-    report_json (error, class);
+    report_json (error, message, class);
   else
-    fprintf (stderr, "tpmidctl: %s\n", error->message);
+    fprintf (stderr, "tpmidctl: %s\n", message);
   if (!json && class->hint != NULL)
     fprintf (stderr, "%s\n", class->hint);
   return class->exit_status;

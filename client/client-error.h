@@ -28,12 +28,14 @@ gboolean client_error_set (tpmid_error *error, const char *name, const char *for
 /**
  * ClientErrorClass:
  * @exit_status: what tpmidctl exits with
- * @hint: (nullable): what to do about errors of this name, one sentence
+ * @hint: (nullable): what to do about errors of this name, one sentence; %NULL where the messages themselves say it
+ * @sentence: (nullable): what to say in place of the message, where that is one of the bus and says little
  */
 typedef struct ClientErrorClass
 {
   int exit_status;
   const char *hint;
+  const char *sentence;
 } ClientErrorClass;
 
 /**

@@ -109,6 +109,15 @@ write_all (int fd, const guint8 *data, gsize size)
 }
 
 gboolean
+client_file_check_binary (const char *path, const char *what, tpmid_error *error)
+{
+  if (path != NULL || !isatty (STDOUT_FILENO))
+    return TRUE;
+  return client_error_set (error, CLIENT_ERROR_USAGE,
+                           "%s is binary, and standard output is a terminal; give --out FILE (--out - prints it all the same)", what);
+}
+
+gboolean
 client_file_write (const char *path, gconstpointer data, gsize size, tpmid_error *error)
 {
   if (is_standard (path))

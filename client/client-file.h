@@ -23,6 +23,16 @@ gboolean client_file_stream (const char *path, ClientFileFunc func, gpointer use
 gboolean client_file_read_start (const char *path, gsize limit, GBytes **ret_content, tpmid_error *error);
 
 /**
+ * client_file_check_binary:
+ * @path: (nullable): as for client_file_write()
+ * @what: what is to be written, for the message
+ * @error: Usage
+ *
+ * Returns: %FALSE where binary data would go to a terminal, and --out - does not ask for that
+ */
+gboolean client_file_check_binary (const char *path, const char *what, tpmid_error *error);
+
+/**
  * client_file_write:
  * @path: (nullable): %NULL is standard output
  *

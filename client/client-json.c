@@ -148,6 +148,15 @@ client_json_add_properties (JsonBuilder *builder, const tpmid_value *properties)
   json_builder_end_object (builder);
 }
 
+/* json-glib puts blanks into an object of nothing. What looks like one inside of a string is stepped over, string by string. */
+static char *
+close_up (const char *text)
+{
+  g_autoptr (GRegex) empty = g_regex_new ("\"(?:[^\"\\\\]++|\\\\.)*+\"(*SKIP)(*FAIL)|([\\[{])\\s+([\\]}])", 0, 0, NULL);
+
+  return g_regex_replace (empty, text, -1, 0, "\\1\\2", 0, NULL);
+}
+
 void
 client_json_print (JsonBuilder *builder, FILE *file, gboolean one_line)
 {
@@ -158,5 +167,6 @@ client_json_print (JsonBuilder *builder, FILE *file, gboolean one_line)
   json_generator_set_pretty (generator, !one_line);
 
   g_autofree char *text = json_generator_to_data (generator, NULL);
-  fprintf (file, "%s\n", text);
+  g_autofree char *closed = close_up (text);
+  fprintf (file, "%s\n", closed != NULL ? closed : text);
 }

@@ -11,6 +11,7 @@ set_timeout (ClientSession *self, double seconds, tpmid_error *error)
   if (isnan (seconds) || seconds < 0.001 || seconds > TIMEOUT_MAX_SECONDS)
     return client_error_set (error, CLIENT_ERROR_USAGE, "--timeout takes seconds, 0.001 to %.0f", TIMEOUT_MAX_SECONDS);
   self->timeout_ms = (int) (seconds * 1000);
+  self->has_timeout = TRUE;
   return TRUE;
 }
 

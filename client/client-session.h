@@ -10,6 +10,7 @@ G_BEGIN_DECLS
  * @json: print results and errors as JSON
  * @bus_address: (nullable): where the bus is; %NULL is the system bus
  * @timeout_ms: how long each call may take
+ * @has_timeout: whether --timeout was given
  * @client: (nullable): made by client_session_get()
  *
  * What the global options say, and the way to tpmidd.
@@ -19,6 +20,7 @@ typedef struct ClientSession
   gboolean json;
   char *bus_address;
   int timeout_ms;
+  gboolean has_timeout;
   tpmid_client *client;
 } ClientSession;
 

@@ -18,7 +18,7 @@ list_verbs (void)
 
   for (gsize i = 0; i < G_N_ELEMENTS (verbs); i++)
     g_string_append_printf (text, "  %-10s %s\n", verbs[i]->name, verbs[i]->summary);
-  g_string_append (text, "\ntpmidctl VERB --help explains one of them. A file named - is standard input or output.");
+  g_string_append (text, "\ntpmidctl VERB --help (or tpmidctl help VERB) explains one of them. A file named - is standard input or output.");
   return g_string_free (text, FALSE);
 }
 
@@ -53,6 +53,20 @@ run_verb (ClientSession *session, GStrv *arguments, tpmid_error *error)
   return client_error_set (error, CLIENT_ERROR_USAGE, "there is no verb \"%s\"", name);
 }
 
+/* "help" is --help, "help VERB" is VERB --help. */
+static gboolean
+help (ClientSession *session, const GStrv words, tpmid_error *error)
+{
+  const char *const verb_help[] = { words[1], "--help", NULL };
+  const char *const own_help[] = { "tpmidctl", "--help", NULL };
+  g_auto (GStrv) arguments = g_strdupv ((GStrv) (words[1] != NULL ? verb_help : own_help));
+  gboolean version;
+
+  if (!client_session_expect (words, 2, error))
+    return FALSE;
+  return words[1] != NULL ? run_verb (session, &arguments, error) : parse_global (session, &arguments, &version, error);
+}
+
 static gboolean
 run (ClientSession *session, GStrv *arguments, tpmid_error *error)
 {
@@ -69,6 +83,8 @@ run (ClientSession *session, GStrv *arguments, tpmid_error *error)
   g_auto (GStrv) rest = g_strdupv (*arguments + 1);
   if (g_strv_length (rest) > 0 && g_str_equal (rest[0], "--"))
     return client_error_set (error, CLIENT_ERROR_USAGE, "a verb is missing");
+  if (g_strv_length (rest) > 0 && g_str_equal (rest[0], "help"))
+    return help (session, rest, error);
   return run_verb (session, &rest, error);
 }
 
@@ -86,7 +102,10 @@ main (int argc, char **argv)
     session.json = session.json || g_str_equal (argv[i], "--json");
 
   if (!run (&session, &arguments, &error))
-    return client_error_report (&error, session.json);
+    {
+      (void) fflush (stdout);
+      return client_error_report (&error, session.json);
+    }
   if (fflush (stdout) != 0 || ferror (stdout))
     {
       client_error_set (&error, CLIENT_ERROR_FILE, "cannot write standard output: %s", g_strerror (errno));

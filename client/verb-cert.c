@@ -5,6 +5,29 @@
 
 #include <string.h>
 
+static const char *
+text_of (const tpmid_value *dict, const char *key)
+{
+  return tpmid_value_string (tpmid_value_find (dict, key));
+}
+
+/* Why there is nothing to show: in a fault the certificate may well be there, but is not given out. */
+static gboolean
+refuse (ClientSession *session, tpmid_error *error)
+{
+  g_autoptr (tpmid_value) status = NULL;
+
+  if (tpmid_get_status (client_session_get (session), session->timeout_ms, &status, error) < 0)
+    return FALSE;
+  if (g_str_equal (text_of (status, "mode"), "fault"))
+    return client_error_set (error, CLIENT_ERROR_NOT_FOUND,
+                             "no certificate is given out, as the device is in mode fault (%s); tpmidctl status says what to do",
+                             text_of (status, "reason"));
+  return client_error_set (error, CLIENT_ERROR_NOT_FOUND,
+                           "this device has no certificate yet (mode %s, %s); tpmidctl status says why", text_of (status, "mode"),
+                           text_of (status, "reason"));
+}
+
 static gboolean
 show (ClientSession *session, const char *out_file, tpmid_error *error)
 {
@@ -14,7 +37,7 @@ show (ClientSession *session, const char *out_file, tpmid_error *error)
   if (tpmid_get_certificate (client_session_get (session), session->timeout_ms, &pem, error) < 0)
     return FALSE;
   if (pem[0] == '\0')
-    return client_error_set (error, CLIENT_ERROR_NOT_FOUND, "this device has no certificate; tpmidctl status says why");
+    return refuse (session, error);
   if ((!session->json || out_file != NULL) && !client_file_write (out_file, pem, strlen (pem), error))
     return FALSE;
   if (!session->json)

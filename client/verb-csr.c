@@ -94,6 +94,9 @@ make_csr (ClientSession *session, const CsrOptions *options, tpmid_error *error)
   if (options->subject == NULL)
     return client_error_set (error, CLIENT_ERROR_USAGE, "csr: --subject is missing, for example --subject /CN=device-1");
 
+  if (options->der && !session->json && !client_file_check_binary (options->out_file, "the request", error))
+    return FALSE;
+
   dict = make_options (options, error);
   if (dict == NULL
       || tpmid_create_csr (client_session_get (session), key, options->subject, dict, session->timeout_ms, &csr, &size,

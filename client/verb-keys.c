@@ -112,7 +112,7 @@ print_key (const tpmid_value *key)
 }
 
 static gboolean
-print_public (const tpmid_value *key, tpmid_error *error)
+print_public (const tpmid_value *key, const char *out_file, tpmid_error *error)
 {
   gsize size;
   const guint8 *data = tpmid_value_bytes (tpmid_value_find (key, "PublicKey"), &size);
@@ -120,11 +120,11 @@ print_public (const tpmid_value *key, tpmid_error *error)
 
   if (size == 0)
     return client_error_set (error, CLIENT_ERROR_NOT_FOUND, "the public key is not known");
-  return client_file_write (NULL, pem, strlen (pem), error);
+  return client_file_write (out_file, pem, strlen (pem), error);
 }
 
 static gboolean
-show_key (ClientSession *session, const char *name, gboolean public, tpmid_error *error)
+show_key (ClientSession *session, const char *name, gboolean public, const char *out_file, tpmid_error *error)
 {
   g_autoptr (tpmid_value) key = NULL;
 
@@ -132,10 +132,12 @@ show_key (ClientSession *session, const char *name, gboolean public, tpmid_error
     return client_error_set (error, CLIENT_ERROR_USAGE, "keys show: the key's name is missing");
   if (public && session->json)
     return client_error_set (error, CLIENT_ERROR_USAGE, "keys show: --public prints PEM; --json has it as \"public-key\"");
+  if (out_file != NULL && !public)
+    return client_error_set (error, CLIENT_ERROR_USAGE, "keys show: --out goes with --public");
   if (tpmid_get_key (client_session_get (session), name, session->timeout_ms, &key, error) < 0)
     return FALSE;
   if (public)
-    return print_public (key, error);
+    return print_public (key, out_file, error);
 
   if (session->json)
     print_json (key);
@@ -147,9 +149,11 @@ show_key (ClientSession *session, const char *name, gboolean public, tpmid_error
 static gboolean
 run (ClientSession *session, const ClientVerb *self, GStrv *arguments, tpmid_error *error)
 {
+  g_autofree char *out_file = NULL;
   gboolean public = FALSE;
   const GOptionEntry entries[] = {
     { "public", 0, 0, G_OPTION_ARG_NONE, &public, "show: print the public key (SubjectPublicKeyInfo, PEM)", NULL },
+    { "out", 0, 0, G_OPTION_ARG_FILENAME, &out_file, "show --public: write it here (standard output)", "FILE" },
     { NULL },
   };
 
@@ -158,17 +162,17 @@ run (ClientSession *session, const ClientVerb *self, GStrv *arguments, tpmid_err
 
   const GStrv words = *arguments;
   if (words[1] != NULL && g_str_equal (words[1], "show"))
-    return client_session_expect (words, 3, error) && show_key (session, words[2], public, error);
+    return client_session_expect (words, 3, error) && show_key (session, words[2], public, out_file, error);
   if (words[1] != NULL && !g_str_equal (words[1], "list"))
     return client_error_set (error, CLIENT_ERROR_USAGE, "keys: there is no \"keys %s\", only list and show", words[1]);
-  if (public)
-    return client_error_set (error, CLIENT_ERROR_USAGE, "--public goes with \"keys show NAME\"");
+  if (public || out_file != NULL)
+    return client_error_set (error, CLIENT_ERROR_USAGE, "--public and --out go with \"keys show NAME\"");
   return client_session_expect (words, 2, error) && list_keys (session, error);
 }
 
 const ClientVerb client_verb_keys = {
   .name = "keys",
-  .synopsis = "[list | show NAME]",
+  .synopsis = "[list | show NAME [--public [--out FILE]]]",
   .summary = "List the keys, or show one",
   .run = run,
 };

@@ -2,8 +2,12 @@
 #include "client-json.h"
 #include "client-session.h"
 
-/* How long one wait lasts; then the next begins. */
-#define WAIT_MS 60000
+#include <poll.h>
+#include <unistd.h>
+
+/* How long one wait lasts; then the next begins. Short, as after very many foreign signals in a row the library has read more
+ * from its descriptor than it has looked at. */
+#define WAIT_MS 5000
 
 static void
 add_member (JsonBuilder *builder, const char *name, const tpmid_value *change)
@@ -114,19 +118,41 @@ print_start (ClientSession *session, tpmid_error *error)
   return flush (error);
 }
 
+static int
+left_ms (gint64 end_us)
+{
+  gint64 left = end_us == 0 ? WAIT_MS : (end_us - g_get_monotonic_time () + 999) / 1000;
+
+  return (int) CLAMP (left, 0, WAIT_MS);
+}
+
+/* Returns: whether somebody still reads standard output; a file has no such reader and is never without one */
+static gboolean
+wait_for_more (tpmid_watch *watch, int timeout_ms)
+{
+  struct pollfd fds[] = { { .fd = tpmid_watch_fd (watch), .events = POLLIN }, { .fd = STDOUT_FILENO } };
+
+  return poll (fds, G_N_ELEMENTS (fds), timeout_ms) < 0 || (fds[1].revents & (POLLERR | POLLHUP)) == 0;
+}
+
 static gboolean
 follow (const ClientSession *session, tpmid_watch *watch, gint64 count, tpmid_error *error)
 {
+  gint64 end_us = session->has_timeout ? g_get_monotonic_time () + (gint64) session->timeout_ms * 1000 : 0;
   gint64 printed = 0;
 
   while (count == 0 || printed < count)
     {
       g_autoptr (tpmid_value) change = NULL;
-      int r = tpmid_watch_next (watch, WAIT_MS, &change, error);
+      int r = tpmid_watch_next (watch, 0, &change, error);
       if (r < 0)
         return FALSE;
       if (r == 0)
-        continue;
+        {
+          if (left_ms (end_us) == 0 || !wait_for_more (watch, left_ms (end_us)))
+            return TRUE;
+          continue;
+        }
       if (session->json)
         print_json (change);
       else
@@ -163,6 +189,8 @@ const ClientVerb client_verb_monitor = {
   .synopsis = "[--count N]",
   .summary = "Print the status, then each change of a property",
   .description = "With --json each line is an object: first \"status\"; then \"object\", \"interface\", \"changed\" and\n"
-                 "\"invalidated\", or \"running\" when tpmidd came or left.",
+                 "\"invalidated\", or \"running\" when tpmidd came or left.\n"
+                 "It ends after --count changes, after --timeout seconds where that is given, and when nobody reads its\n"
+                 "output any more.",
   .run = run,
 };

@@ -2,23 +2,45 @@
 #include "client-json.h"
 #include "client-session.h"
 
-static void
-print_serial (const ClientSession *session, const char *serial, const char *source)
-{
-  if (!session->json)
-    {
-      printf ("%s\n", serial);
-      if (serial[0] == '\0')
-        fprintf (stderr, "tpmidctl: this device has no serial number; tpmidctl serial set VALUE gives it one\n");
-      return;
-    }
+#include <string.h>
 
+static void
+print_json (const char *serial, const char *source)
+{
   g_autoptr (JsonBuilder) builder = json_builder_new ();
+
   json_builder_begin_object (builder);
   client_json_add_string (builder, "serial", serial);
   client_json_add_string (builder, "source", source);
   json_builder_end_object (builder);
   client_json_print (builder, stdout, FALSE);
+}
+
+static const char *
+text_of (const tpmid_value *dict, const char *key)
+{
+  return tpmid_value_string (tpmid_value_find (dict, key));
+}
+
+/* None, or none that can be read now: what to do depends on which of the two it is. */
+static gboolean
+say_why_none (ClientSession *session, tpmid_error *error)
+{
+  g_autoptr (tpmid_value) status = NULL;
+
+  if (tpmid_get_status (client_session_get (session), session->timeout_ms, &status, error) < 0)
+    return FALSE;
+  if (g_str_equal (text_of (status, "mode"), "software"))
+    return client_error_set (error, CLIENT_ERROR_NOT_FOUND,
+                             "this device has no serial number; one in the file that SerialFile= of tpmidd.conf names is found "
+                             "at the next start of tpmidd");
+  if (g_str_equal (text_of (status, "mode"), "fault") || !g_str_equal (text_of (tpmid_value_find (status, "tpm"), "state"), "ready"))
+    return client_error_set (error, CLIENT_ERROR_NOT_FOUND,
+                             "the serial number is out of reach (mode %s, %s), which does not say that there is none; tpmidctl "
+                             "status says what to do",
+                             text_of (status, "mode"), text_of (status, "reason"));
+  return client_error_set (error, CLIENT_ERROR_NOT_FOUND,
+                           "this device has no serial number; tpmidctl serial set VALUE gives it one");
 }
 
 static gboolean
@@ -29,8 +51,11 @@ get_serial (ClientSession *session, tpmid_error *error)
 
   if (tpmid_get_serial_number (client_session_get (session), session->timeout_ms, &serial, &source, error) < 0)
     return FALSE;
-  print_serial (session, serial, source);
-  return TRUE;
+  if (session->json)
+    print_json (serial, source);
+  else if (serial[0] != '\0')
+    printf ("%s\n", serial);
+  return serial[0] != '\0' || say_why_none (session, error);
 }
 
 static gboolean
@@ -41,12 +66,25 @@ set_serial (ClientSession *session, const char *serial, tpmid_error *error)
   return session->json ? get_serial (session, error) : TRUE;
 }
 
+/* GOption takes a serial number that begins with a dash for options. */
+static gboolean
+parse (ClientSession *session, const ClientVerb *self, GStrv *arguments, tpmid_error *error)
+{
+  const GOptionEntry entries[] = { { NULL } };
+  g_auto (GStrv) before = g_strdupv (*arguments);
+
+  if (client_session_parse_verb (session, self, entries, arguments, error))
+    return client_session_expect (*arguments, 3, error);
+  if (g_strv_length (before) > 2 && g_str_equal (before[1], "set") && before[2][0] == '-' && strstr (error->message, before[2]) != NULL)
+    return client_error_set (error, CLIENT_ERROR_USAGE, "%s; a serial number that begins with a dash stands behind --: "
+                             "tpmidctl serial set -- %s", error->message, before[2]);
+  return FALSE;
+}
+
 static gboolean
 run (ClientSession *session, const ClientVerb *self, GStrv *arguments, tpmid_error *error)
 {
-  const GOptionEntry entries[] = { { NULL } };
-
-  if (!client_session_parse_verb (session, self, entries, arguments, error) || !client_session_expect (*arguments, 3, error))
+  if (!parse (session, self, arguments, error))
     return FALSE;
 
   const GStrv words = *arguments;
@@ -64,6 +102,6 @@ const ClientVerb client_verb_serial = {
   .synopsis = "[set VALUE]",
   .summary = "Print the serial number, or set it, once in the TPM's life",
   .description = "A serial number is 1 to 64 printable ASCII characters without blanks. The same value again is a\n"
-                 "success, another one is refused.",
+                 "success, another one is refused. Where there is none to print, the exit status is 4.",
   .run = run,
 };

@@ -58,7 +58,8 @@ sign (ClientSession *session, const SignOptions *options, tpmid_error *error)
   gsize size = 0;
   ClientDigest digest;
 
-  if (!client_digest_load (&options->source, &digest, error))
+  if ((!session->json && !client_file_check_binary (options->out_file, "the signature", error))
+      || !client_digest_load (&options->source, &digest, error))
     return FALSE;
 
   g_autoptr (tpmid_value) dict = make_options (options, &digest, error);
@@ -96,6 +97,7 @@ const ClientVerb client_verb_sign = {
   .name = "sign",
   .synopsis = "[--key NAME] (--in FILE | --digest FILE) [--hash ALG] [--scheme S] [--out FILE]",
   .summary = "Sign a file or a digest",
-  .description = "The signature is DER, as openssl takes it; with --json it is in the result, in hex.",
+  .description = "The signature is DER, as openssl takes it; with --json it is in the result, in hex. To a terminal it goes with\n"
+                 "--out - only.",
   .run = run,
 };

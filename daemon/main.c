@@ -62,7 +62,7 @@ parse_options (Options *options, int *argc, char ***argv, GError **error)
     return FALSE;
   if (*argc > 1)
     {
-      g_set_error (error, TPMID_ERROR, TPMID_ERROR_CONFIG, "unexpected argument %s; see --help", (*argv)[1]);
+      g_set_error (error, TPMID_ERROR, TPMID_ERROR_CONFIG, "unexpected argument %s", (*argv)[1]);
       return FALSE;
     }
   return TRUE;
@@ -205,8 +205,10 @@ take_lock (const BaseConfig *config, int *ret_fd)
   *ret_fd = -1;
   if (base_file_lock (path, ret_fd, &error))
     return TRUE;
-  base_log (G_LOG_LEVEL_CRITICAL, NULL, NULL, "%s", error->message);
-  return !g_error_matches (error, TPMID_ERROR, TPMID_ERROR_BUSY);
+  gboolean is_busy = g_error_matches (error, TPMID_ERROR, TPMID_ERROR_BUSY);
+  base_log (G_LOG_LEVEL_CRITICAL, NULL, NULL, "%s%s", error->message,
+            is_busy ? "" : "; make the folder RuntimePath= for the user tpmidd, or start tpmidd by its unit, which makes it");
+  return !is_busy;
 }
 
 static int
@@ -253,7 +255,7 @@ main (int argc, char **argv)
   isolate_process ();
   if (!parse_options (&options, &argc, &argv, &error))
     {
-      fprintf (stderr, "tpmidd: %s\n", error->message);
+      fprintf (stderr, "tpmidd: %s\ntpmidd --help lists the options.\n", error->message);
       return EXIT_USAGE;
     }
   if (options.version || options.help_config)

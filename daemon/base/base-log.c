@@ -41,7 +41,11 @@ write_to_stderr (GLogLevelFlags level, const GLogField *fields, gsize n_fields)
       else if (is_own_field (fields[i].key))
         g_string_append_printf (line, " [%s=%s]", fields[i].key, (const char *) fields[i].value);
     }
-  fprintf (stderr, "<%s>%s%s\n", priority_of (level), message, line->str);
+  /* Whoever collects stderr reads the priority (sd-daemon(3)); a person at a terminal has no use for it. */
+  if (isatty (STDERR_FILENO))
+    fprintf (stderr, "%s%s\n", message, line->str);
+  else
+    fprintf (stderr, "<%s>%s%s\n", priority_of (level), message, line->str);
   return G_LOG_WRITER_HANDLED;
 }
 

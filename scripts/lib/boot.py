@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """One boot of a device in a folder: software TPM, private system bus, tpmidd; all of it gone after stop()."""
 import contextlib
+import fcntl
 import grp
 import os
 import pathlib
 import pwd
+import re
 import select
 import shutil
 import socket
@@ -24,6 +26,12 @@ STOP_LIMIT = 20
 SYSUSERS = ROOT / "systemd" / "tpmidd.sysusers.conf"
 TMPFILES = ROOT / "systemd" / "tpmidd.tmpfiles.conf"
 POLICY = ROOT / "policy" / "org.tpmid1.conf"
+RUN_PARENT = pathlib.Path("/tmp")
+RUN_PREFIX = "tpmid-dev-"
+RUN_LOCK = "lock"
+# All that tpmidd gets of the caller's environment: a unit's is as short. The last ones are for who debugs it.
+DAEMON_ENVIRONMENT = ("PATH", "LANG", "TMPDIR", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "G_DEBUG", "G_MESSAGES_DEBUG")
+DEFAULT_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 # The default policy is that of dbus-daemon's system.conf in Debian; the project's own policy is read on top of it.
 BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
@@ -74,12 +82,16 @@ class Boot:
         self.stopping = stopping
         self.build = pathlib.Path(build)
         self.is_root = os.geteuid() == 0
-        self.run = pathlib.Path(tempfile.mkdtemp(prefix="tpmid-dev-", dir="/tmp"))
+        sweep()
+        self.run = pathlib.Path(tempfile.mkdtemp(prefix=RUN_PREFIX, dir=RUN_PARENT))
+        self.lock = lock_run_folder(self.run)
         self.state = pathlib.Path(state).absolute() if state else self.run / "device"
         self.processes = []
         self.daemon = None
         self.bus_address = f"unix:path={self.run}/bus"
         self.tcti = ""
+        self.no_tcti = f"device:{self.run}/no-such-tpm"
+        self.is_ready = False
         self.log = self.state / "tpmidd.log"
 
     def start(self, with_tpm, ownership, settings):
@@ -93,17 +105,18 @@ class Boot:
         self.start_daemon(ownership, settings)
 
     def stop(self):
-        """The daemon first, as it says good-bye to the TPM; then what it used. Returns the daemon's log."""
+        """The daemon first, as it says good-bye to the TPM; then what it used. Returns the lines of the daemon's log."""
         if self.daemon is not None:
             self.end(self.daemon)
         if self.tcti:
             self.shut_down_tpm()
         for process in reversed(self.processes):
             self.end(process)
-        if self.daemon is not None and self.daemon.returncode != 0:
+        if self.is_ready and self.daemon.returncode != 0:
             print(f"dev: tpmidd ended with status {self.daemon.returncode} (a negative one is a signal)", file=sys.stderr)
-        last_words = self.log.read_text(errors="replace") if self.log.exists() else ""
+        last_words = messages(self.log) if self.log.exists() else []
         shutil.rmtree(self.run, ignore_errors=True)
+        self.lock.close()
         return last_words
 
     @staticmethod
@@ -136,7 +149,7 @@ class Boot:
             self.state.chmod(self.state.stat().st_mode & 0o7777 | 0o011)
         for line in TMPFILES.read_text().splitlines():
             fields = line.split()
-            if not fields or fields[0] not in ("d", "z") or not fields[1].startswith(("/persist", "/config")):
+            if not fields or fields[0] not in ("d", "z", "Z") or not fields[1].startswith(("/persist", "/config")):
                 continue
             path = self.state / fields[1][1:]
             if fields[0] == "d":
@@ -178,14 +191,13 @@ class Boot:
             if self.stopping():
                 raise Interrupted
             if process.poll() is not None:
-                raise BootError(f"{self.tail(log)}{what} ended with status {process.returncode}, its messages are above")
+                raise BootError(f"{what} ended with status {process.returncode}, and said:\n{self.tail(log)}")
             if time.monotonic() > deadline:
-                raise BootError(f"{self.tail(log)}{what} was not ready after {limit} s, its messages are above")
+                raise BootError(f"{what} was not ready after {limit} s, and said:\n{self.tail(log)}")
 
     @staticmethod
     def tail(log):
-        lines = log.read_text(errors="replace").splitlines()[-40:]
-        return "".join(f"  {line}\n" for line in lines)
+        return "\n".join(f"  {line}" for line in messages(log)[-40:]) or "  nothing"
 
     def start_tpm(self):
         memory = self.state / "swtpm"
@@ -226,9 +238,20 @@ class Boot:
             self.log.write_bytes(b"")
             self.daemon = self.spawn(self.daemon_command(ownership, settings), self.log,
                                      AS_USER if self.is_root else (), cwd=self.state, umask=0o077,
-                                     env={**os.environ, "NOTIFY_SOCKET": str(self.run / "notify"),
-                                          "DBUS_SYSTEM_BUS_ADDRESS": self.bus_address})
+                                     env=self.daemon_environment())
             self.wait_for(lambda: is_ready(notify), self.daemon, self.log, READY_LIMIT, "tpmidd")
+        self.is_ready = True
+
+    def show_warnings(self):
+        """What is wrong with the settings, although tpmidd runs."""
+        for line in messages(self.log):
+            if re.match(r"\S+: unknown key ", line):
+                print(f"dev: tpmidd: {line}", file=sys.stderr)
+
+    def daemon_environment(self):
+        inherited = {name: os.environ[name] for name in DAEMON_ENVIRONMENT if name in os.environ}
+        return {"PATH": DEFAULT_PATH, **inherited, "NOTIFY_SOCKET": str(self.run / "notify"),
+                "DBUS_SYSTEM_BUS_ADDRESS": self.bus_address}
 
     def daemon_command(self, ownership, settings):
         seen = self.state_as_seen()
@@ -242,7 +265,7 @@ class Boot:
             config.write_text("# Nothing is set here.\n")
         paths = {
             "Ownership": ownership,
-            "Tcti": self.tcti or f"device:{self.run}/no-such-tpm",
+            "Tcti": self.tcti or self.no_tcti,
             "MarkerPath": seen / "persist" / "config" / "tpm_in_use",
             "CertificatePath": seen / "config" / "device.cert.pem",
             "SoftwareKeyPath": seen / "config" / "device.key.pem",
@@ -263,6 +286,30 @@ class Boot:
         if not self.is_root or reachable(self.state):
             return self.state
         return pathlib.Path("/proc/self/cwd")
+
+
+def lock_run_folder(run):
+    """Held as long as this process lives. Under its name the lock is never free while its boot runs: see sweep()."""
+    lock = open(run / f"{RUN_LOCK}.new", "w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    os.rename(run / f"{RUN_LOCK}.new", run / RUN_LOCK)
+    return lock
+
+
+def sweep():
+    """Removes our run folders of boots that were killed: those whose lock nobody holds."""
+    for run in RUN_PARENT.glob(f"{RUN_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            if run.is_symlink() or run.stat().st_uid != os.geteuid():
+                continue
+            with open(os.open(run / RUN_LOCK, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)) as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(run, ignore_errors=True)
+
+
+def messages(log):
+    """The lines of a log, without the priorities that tpmidd puts before them for the journal."""
+    return [re.sub(r"^<[0-7]>", "", line) for line in log.read_text(errors="replace").splitlines()]
 
 
 def pause():

@@ -92,6 +92,39 @@ test_unknown_error_is_a_failure (void)
   g_assert_cmpint (client_error_class ("org.example.Error.Odd")->exit_status, ==, 1);
 }
 
+/* tpmidd's own messages say what to do: a hint of ours would say it twice. */
+static void
+test_rights_are_explained_once (void)
+{
+  g_assert_null (client_error_class ("org.tpmid1.Error.NotAuthorized")->hint);
+  g_assert_null (client_error_class ("org.tpmid1.Error.IdentityFault")->hint);
+}
+
+static void
+test_stopped_daemon_is_said_in_our_words (void)
+{
+  g_assert_nonnull (strstr (client_error_class ("org.freedesktop.DBus.Error.ServiceUnknown")->sentence, "systemctl start tpmidd"));
+}
+
+static void
+test_empty_object_is_two_braces (void)
+{
+  g_autoptr (JsonBuilder) builder = json_builder_new ();
+  g_autofree char *text = NULL;
+  gsize size = 0;
+  FILE *file = open_memstream (&text, &size);
+
+  json_builder_begin_object (builder);
+  json_builder_set_member_name (builder, "empty");
+  json_builder_begin_object (builder);
+  json_builder_end_object (builder);
+  client_json_add_string (builder, "te\"xt", "\\\"{  }[\n]");
+  json_builder_end_object (builder);
+  client_json_print (builder, file, FALSE);
+  fclose (file);
+  g_assert_cmpstr (text, ==, "{\n  \"empty\" : {},\n  \"te\\\"xt\" : \"\\\\\\\"{  }[\\n]\"\n}\n");
+}
+
 static void
 test_help_names_every_status (void)
 {
@@ -130,6 +163,9 @@ main (int argc, char **argv)
   g_test_add_func ("/client/error/exit-statuses-are-the-documented-ones", test_exit_statuses);
   g_test_add_func ("/client/error/every-error-of-the-daemon-has-a-row", test_every_error_has_a_row);
   g_test_add_func ("/client/error/unknown-error-is-a-failure", test_unknown_error_is_a_failure);
+  g_test_add_func ("/client/error/rights-are-explained-once", test_rights_are_explained_once);
+  g_test_add_func ("/client/error/stopped-daemon-is-said-in-our-words", test_stopped_daemon_is_said_in_our_words);
+  g_test_add_func ("/client/json/empty-object-is-two-braces", test_empty_object_is_two_braces);
   g_test_add_func ("/client/error/help-names-every-status", test_help_names_every_status);
   g_test_add_func ("/client/crypto/pem-is-rfc-7468", test_pem_is_rfc_7468);
   g_test_add_func ("/client/json/property-names-are-lower-case", test_property_names_are_lower_case);

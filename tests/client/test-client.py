@@ -3,6 +3,7 @@
 """test-client.py TPMIDCTL: what tpmidctl does when there is no daemon: usage, bad input, files, no bus. TAP."""
 import json
 import os
+import pty
 import resource
 import subprocess
 import sys
@@ -53,6 +54,30 @@ def every_verb_has_help():
 
 
 @test
+def help_is_a_verb_too():
+    assert run('help').stdout == run('--help').stdout != b''
+    for verb in VERBS:
+        assert run('help', verb).stdout == run(verb, '--help').stdout != b'', verb
+
+
+@test
+def serial_number_with_a_dash_is_told_how():
+    fails(2, 'serial', 'set', '-X1', says='tpmidctl serial set -- -X1')
+    assert b' -- ' not in run('serial', 'set', 'X', '--bogus').stderr
+
+
+@test
+def binary_goes_to_a_terminal_only_when_asked_to():
+    for arguments in (['sign', '--in', '/dev/null'], ['csr', '--der', '--subject', '/CN=x']):
+        for more, status in (([], 2), (['--out', '-'], 9), (['--json'], 9)):
+            terminal, inside = pty.openpty()
+            result = subprocess.run([TPMIDCTL, *arguments, *more], stdout=inside, stderr=subprocess.PIPE, env=SETTINGS, timeout=20)
+            os.close(inside)
+            os.close(terminal)
+            assert result.returncode == status and (status != 2 or b'--out' in result.stderr), (arguments, more, result)
+
+
+@test
 def version_is_one_line():
     result = run('--version')
     assert result.returncode == 0
@@ -64,7 +89,9 @@ def usage_errors_exit_2():
     for arguments in ([], ['bogus'], ['--bogus'], ['--'], ['status', '--bogus'], ['status', 'extra'],
                       ['serial', 'bogus'], ['serial', 'set'], ['serial', 'set', 'a', 'b'],
                       ['keys', 'bogus'], ['keys', 'show'], ['keys', 'show', 'a', 'b'], ['keys', 'list', '--public'],
-                      ['keys', 'show', 'device', '--public', '--json'], ['sign'], ['sign', '--in'],
+                      ['keys', 'show', 'device', '--public', '--json'],
+                      ['keys', 'show', 'device', '--out', 'a'], ['keys', 'list', '--out', 'a'], ['help', 'bogus'],
+                      ['help', 'keys', 'more'], ['sign'], ['sign', '--in'],
                       ['sign', '--in', 'a', '--digest', 'b'], ['verify', '--in', '/dev/null'],
                       ['verify', '--in', '-', '--signature', '-'], ['csr'], ['cert', 'bogus'],
                       ['monitor', '--count', '-1'], ['--timeout', '0', 'status'], ['--timeout', 'x', 'status'],

@@ -23,6 +23,9 @@ def run(module, prefix):
     """Runs all cases of a module (or those whose name contains the first argument); each gets a fresh folder."""
     wanted = sys.argv[1] if len(sys.argv) > 1 else ""
     cases = [(name, case) for name, case in vars(module).items() if name.startswith("test_") and wanted in name]
+    if not cases:
+        print(f'Bail out! no case has "{wanted}" in its name', flush=True)
+        sys.exit(1)
     failed = 0
     print(f"1..{len(cases)}", flush=True)
     for number, (name, case) in enumerate(cases, 1):
