@@ -7,8 +7,6 @@
 #include <openssl/x509.h>
 #include <string.h>
 
-#define PEM_LINE 64 /* RFC 7468, 2 */
-
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (EVP_MD_CTX, EVP_MD_CTX_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (EVP_PKEY, EVP_PKEY_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (EVP_PKEY_CTX, EVP_PKEY_CTX_free)
@@ -131,28 +129,4 @@ client_crypto_verify (const guint8 *public_key, gsize public_key_size, const Cli
     return client_error_set (error, CLIENT_ERROR_BAD_SIGNATURE,
                              "the signature does not verify: it is not this key's over this data");
   return TRUE;
-}
-
-char *
-client_crypto_hex (const guint8 *data, gsize size)
-{
-  GString *hex = g_string_sized_new (2 * size + 1);
-
-  for (gsize i = 0; i < size; i++)
-    g_string_append_printf (hex, "%02x", data[i]);
-  return g_string_free (hex, FALSE);
-}
-
-char *
-client_crypto_pem (const char *label, const guint8 *data, gsize size)
-{
-  g_autofree char *base64 = g_base64_encode (data, size);
-  gsize length = strlen (base64);
-  GString *pem = g_string_new (NULL);
-
-  g_string_append_printf (pem, "-----BEGIN %s-----\n", label);
-  for (gsize i = 0; i < length; i += PEM_LINE)
-    g_string_append_printf (pem, "%.*s\n", PEM_LINE, base64 + i);
-  g_string_append_printf (pem, "-----END %s-----\n", label);
-  return g_string_free (pem, FALSE);
 }

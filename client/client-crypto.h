@@ -54,18 +54,6 @@ gboolean client_digest_load (const ClientDigestSource *source, ClientDigest *ret
 gboolean client_crypto_verify (const guint8 *public_key, gsize public_key_size, const ClientDigest *digest, GBytes *signature,
                                tpmid_error *error);
 
-/** client_crypto_hex: (transfer full): lower-case hex digits */
-char *client_crypto_hex (const guint8 *data, gsize size);
-
-/**
- * client_crypto_pem:
- * @label: for example "PUBLIC KEY"
- * @data: DER
- *
- * Returns: (transfer full): PEM (RFC 7468), with a newline at its end
- */
-char *client_crypto_pem (const char *label, const guint8 *data, gsize size);
-
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (ClientDigestSource, client_digest_source_clear)
 
 G_END_DECLS

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "client-json.h"
 
-#include "client-crypto.h"
+#include "client-text.h"
 
 void
 client_json_add_string (JsonBuilder *builder, const char *member, const char *string)
@@ -15,7 +15,7 @@ client_json_add_string (JsonBuilder *builder, const char *member, const char *st
 void
 client_json_add_bytes (JsonBuilder *builder, const char *member, const guint8 *data, gsize size)
 {
-  g_autofree char *hex = client_crypto_hex (data, size);
+  g_autofree char *hex = client_text_hex (data, size);
 
   json_builder_set_member_name (builder, member);
   json_builder_add_string_value (builder, hex);
@@ -50,7 +50,7 @@ add_hex (JsonBuilder *builder, const tpmid_value *bytes)
 {
   gsize size;
   const guint8 *data = tpmid_value_bytes (bytes, &size);
-  g_autofree char *hex = client_crypto_hex (data, size);
+  g_autofree char *hex = client_text_hex (data, size);
 
   json_builder_add_string_value (builder, hex);
 }
@@ -132,7 +132,7 @@ add_property (JsonBuilder *builder, const char *property, const tpmid_value *val
 
   gsize size;
   const guint8 *data = tpmid_value_bytes (value, &size);
-  g_autofree char *pem = client_crypto_pem ("PUBLIC KEY", data, size);
+  g_autofree char *pem = client_text_pem ("PUBLIC KEY", data, size);
   client_json_add_string (builder, name, pem);
 }
 

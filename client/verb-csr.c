@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "client-crypto.h"
 #include "client-file.h"
 #include "client-json.h"
 #include "client-session.h"
+#include "client-text.h"
 
 #include <string.h>
 
@@ -65,7 +65,7 @@ static gboolean
 output (const ClientSession *session, const CsrOptions *options, const char *key, const guint8 *csr, gsize size,
         tpmid_error *error)
 {
-  g_autofree char *pem = client_crypto_pem ("CERTIFICATE REQUEST", csr, size);
+  g_autofree char *pem = client_text_pem ("CERTIFICATE REQUEST", csr, size);
   g_autoptr (JsonBuilder) builder = json_builder_new ();
   gconstpointer data = options->der ? (gconstpointer) csr : pem;
   gsize data_size = options->der ? size : strlen (pem);

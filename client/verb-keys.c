@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "client-crypto.h"
 #include "client-file.h"
 #include "client-json.h"
 #include "client-session.h"
+#include "client-text.h"
 
 #include <string.h>
 
@@ -18,7 +18,7 @@ reference_of (const tpmid_value *key)
   gsize size;
   const guint8 *data = tpmid_value_bytes (tpmid_value_find (key, "Reference"), &size);
 
-  return client_crypto_hex (data, size);
+  return client_text_hex (data, size);
 }
 
 static void
@@ -116,7 +116,7 @@ print_public (const tpmid_value *key, const char *out_file, tpmid_error *error)
 {
   gsize size;
   const guint8 *data = tpmid_value_bytes (tpmid_value_find (key, "PublicKey"), &size);
-  g_autofree char *pem = client_crypto_pem ("PUBLIC KEY", data, size);
+  g_autofree char *pem = client_text_pem ("PUBLIC KEY", data, size);
 
   if (size == 0)
     return client_error_set (error, CLIENT_ERROR_NOT_FOUND, "the public key is not known");

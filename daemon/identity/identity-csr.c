@@ -2,7 +2,7 @@
 #include "identity-csr.h"
 
 #include "base-error.h"
-#include "identity-san.h"
+#include "identity-san-private.h"
 #include "identity-x509.h"
 
 #include <openssl/err.h>

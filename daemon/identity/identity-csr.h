@@ -2,22 +2,14 @@
 #pragma once
 
 #include "identity-public.h"
+#include "identity-san.h"
 
 G_BEGIN_DECLS
 
 #define IDENTITY_CSR_SUBJECT_MAX 1024
 #define IDENTITY_CSR_NAMES_MAX 32
-#define IDENTITY_CSR_NAME_MAX 255
+#define IDENTITY_CSR_NAME_MAX IDENTITY_SAN_MAX
 #define IDENTITY_CSR_EKUS_MAX 16
-
-typedef enum
-{
-  IDENTITY_SAN_DNS,
-  IDENTITY_SAN_EMAIL,
-  IDENTITY_SAN_URI,
-  IDENTITY_SAN_IP, /* textual IPv4 or IPv6 */
-  IDENTITY_N_SANS
-} IdentitySan;
 
 /**
  * IdentityCsr:

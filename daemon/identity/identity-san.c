@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "identity-san.h"
+#include "identity-san-private.h"
 
 #include "base-error.h"
 #include "identity-x509.h"
@@ -123,10 +123,10 @@ check_value (IdentitySan kind, const char *value, GError **error)
   const char *what = san_kinds[kind].what;
   const char *reason;
 
-  if (strlen (value) > IDENTITY_CSR_NAME_MAX)
+  if (strlen (value) > IDENTITY_SAN_MAX)
     {
       g_set_error (error, TPMID_ERROR, TPMID_ERROR_INVALID_ARGUMENT, "an alternative name (%s) of %" G_GSIZE_FORMAT
-                   " bytes is too long; at most %d are allowed", what, strlen (value), IDENTITY_CSR_NAME_MAX);
+                   " bytes is too long; at most %d are allowed", what, strlen (value), IDENTITY_SAN_MAX);
       return FALSE;
     }
   reason = san_kinds[kind].check (value);

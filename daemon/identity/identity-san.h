@@ -1,23 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "identity-csr.h"
-
-#include <openssl/x509v3.h>
+#include <glib.h>
 
 G_BEGIN_DECLS
 
-/* The half of identity-csr that knows what each kind of subject alternative name may look like. Nothing outside the room
- * includes it. Any thread. */
+/* The kinds of subject alternative names; see identity_csr_add_san(). */
 
-/**
- * identity_san_new:
- * @kind: what @value is
- * @value: as for identity_csr_add_san()
- * @error: TPMID_ERROR_INVALID_ARGUMENT saying what is wrong with @value
- *
- * Returns: (transfer full) (nullable): one name that is exactly @value
- */
-GENERAL_NAME *identity_san_new (IdentitySan kind, const char *value, GError **error);
+#define IDENTITY_SAN_MAX 255 /* bytes in one name */
+
+typedef enum
+{
+  IDENTITY_SAN_DNS,
+  IDENTITY_SAN_EMAIL,
+  IDENTITY_SAN_URI,
+  IDENTITY_SAN_IP, /* textual IPv4 or IPv6 */
+  IDENTITY_N_SANS
+} IdentitySan;
 
 G_END_DECLS

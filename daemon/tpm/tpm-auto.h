@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Scope guards: what ESYS allocates, and what a job may not leave behind in the TPM. */
+/* Memory that ESYS allocated with its own allocator: g_autoptr () only, never g_free (). What a job holds in the TPM is guarded
+ * by tpm-guard.h. */
 
-#include "tpm-link-private.h"
+#include <glib.h>
+#include <tss2/tss2_esys.h>
 
 G_BEGIN_DECLS
 
-/* Memory that ESYS allocated with its own allocator: g_autoptr () only, never g_free (). */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TPM2B_DIGEST, Esys_Free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TPM2B_MAX_NV_BUFFER, Esys_Free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TPM2B_MAX_BUFFER, Esys_Free)
@@ -17,50 +18,5 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (TPM2B_PRIVATE, Esys_Free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TPM2B_PUBLIC, Esys_Free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TPMS_CAPABILITY_DATA, Esys_Free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TPMT_SIGNATURE, Esys_Free)
-
-/**
- * TpmTransient:
- *
- * A transient object or a session: flushed at the end of the scope with g_auto (TpmTransient) = { link, ESYS_TR_NONE }.
- * See tpm_link_flush() for when that fails, and tpm_link_check_open() for how a job learns of it.
- */
-typedef struct
-{
-  TpmLink *link;
-  ESYS_TR tr;
-} TpmTransient;
-
-static inline void
-tpm_transient_clear (TpmTransient *self)
-{
-  if (self->tr != ESYS_TR_NONE)
-    tpm_link_flush (self->link, self->tr);
-  self->tr = ESYS_TR_NONE;
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (TpmTransient, tpm_transient_clear)
-
-/* The same for a session; the name tells the reader what it guards. */
-typedef TpmTransient TpmSession;
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (TpmSession, tpm_transient_clear)
-
-/**
- * TpmReference:
- *
- * ESYS's own record of an NV index or persistent object outside the link's cache: dropped at the end of the scope, the
- * object in the TPM stays. No command.
- */
-typedef struct
-{
-  TpmLink *link;
-  ESYS_TR tr;
-} TpmReference;
-
-static inline void
-tpm_reference_clear (TpmReference *self)
-{
-  if (self->tr != ESYS_TR_NONE && tpm_link_is_open (self->link))
-    (void) Esys_TR_Close (tpm_link_esys (self->link), &self->tr);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (TpmReference, tpm_reference_clear)
 
 G_END_DECLS

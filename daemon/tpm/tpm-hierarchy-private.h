@@ -3,7 +3,7 @@
 
 /* What the files of this room share about hierarchies. TPM thread. */
 
-#include "tpm-auto.h"
+#include "tpm-guard.h"
 #include "tpm-hierarchy.h"
 
 G_BEGIN_DECLS

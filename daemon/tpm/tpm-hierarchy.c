@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "tpm-hierarchy-private.h"
 
+#include "tpm-auto.h"
 #include "tpm-rc.h"
 #include "tpm-template.h"
 

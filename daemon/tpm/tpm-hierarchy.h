@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "tpm-key.h"
+#include "tpm-link.h"
+#include "tpm-types.h"
 
 G_BEGIN_DECLS
 

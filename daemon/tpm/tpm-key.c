@@ -2,6 +2,7 @@
 #include "tpm-key.h"
 
 #include "tpm-auto.h"
+#include "tpm-guard.h"
 #include "tpm-hierarchy-private.h"
 #include "tpm-rc.h"
 #include "tpm-template.h"

@@ -2,50 +2,9 @@
 #pragma once
 
 #include "tpm-link.h"
+#include "tpm-types.h"
 
 G_BEGIN_DECLS
-
-/* nameAlg SHA-256: algorithm id (2 bytes) and digest. TPM 2.0 Library Part 1, 16. */
-#define TPM_NAME_SIZE 34
-#define TPM_COORDINATE_MAX 48
-
-typedef enum
-{
-  TPM_KEY_ECC_P256,
-  TPM_KEY_ECC_P384,
-} TpmKeyAlgorithm;
-
-typedef enum
-{
-  TPM_HASH_SHA256,
-  TPM_HASH_SHA384,
-  TPM_HASH_SHA512,
-} TpmHash;
-
-/**
- * TpmPublic:
- *
- * The public side of an EC key in the TPM; a plain value. Coordinates are big-endian and padded to @coordinate_size.
- */
-typedef struct
-{
-  TpmKeyAlgorithm algorithm;
-  gsize coordinate_size;
-  guint8 x[TPM_COORDINATE_MAX], y[TPM_COORDINATE_MAX];
-  guint8 name[TPM_NAME_SIZE];
-  gboolean ours; /* made by tpmidd: exactly our template, with our tag as authPolicy (tpm-template.h) */
-} TpmPublic;
-
-/**
- * TpmSignature:
- *
- * ECDSA: r and s, big-endian, padded to @size each.
- */
-typedef struct
-{
-  gsize size;
-  guint8 r[TPM_COORDINATE_MAX], s[TPM_COORDINATE_MAX];
-} TpmSignature;
 
 /**
  * tpm_key_find:

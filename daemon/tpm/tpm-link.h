@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <glib.h>
+#include "tpm-types.h"
 
 G_BEGIN_DECLS
 
@@ -15,22 +15,6 @@ G_BEGIN_DECLS
  */
 typedef struct TpmLink TpmLink;
 
-typedef enum
-{
-  TPM_STATE_OFF,          /* policy: never opened */
-  TPM_STATE_STARTING,     /* not tried yet */
-  TPM_STATE_READY,
-  TPM_STATE_NO_DEVICE,
-  TPM_STATE_NO_PERMISSION,
-  TPM_STATE_BUSY,         /* somebody else holds the device node (EBUSY) */
-  TPM_STATE_VERSION_1_2,
-  TPM_STATE_BAD_TCTI,     /* the TCTI cannot be loaded or its configuration is not understood */
-  TPM_STATE_UNAVAILABLE,  /* the transport failed; reopening */
-  TPM_STATE_SELF_TEST,    /* answers TPM_RC_TESTING for longer than we wait */
-  TPM_STATE_FAILURE_MODE, /* confirmed by TPM2_GetTestResult */
-  TPM_STATE_NOT_STARTED,  /* TPM_RC_INITIALIZE, and the device is not ours alone, so Startup is not ours to send */
-} TpmState;
-
 /**
  * tpm_state_name:
  *
@@ -38,25 +22,6 @@ typedef enum
  * "busy", "tpm-1.2", "bad-tcti", "unavailable", "self-test", "failure-mode", "not-started"
  */
 const char *tpm_state_name (TpmState state);
-
-/**
- * TpmFacts:
- *
- * What the TPM says about itself, read once at each opening. Source: TPM 2.0 Library Part 2, 6.13 (TPM_PT) and 8.6
- * (TPMA_PERMANENT), 8.7 (TPMA_STARTUP_CLEAR).
- */
-typedef struct
-{
-  char manufacturer[5]; /* TPM_PT_MANUFACTURER, printable ASCII, blanks trimmed */
-  char vendor[17];      /* TPM_PT_VENDOR_STRING_1..4 joined */
-  char firmware[48];    /* TPM_PT_FIRMWARE_VERSION_1 and _2 as four numbers with dots */
-  guint revision;       /* TPM_PT_REVISION, times 100 */
-  guint nv_buffer_max;  /* bytes; 512 where the TPM does not say */
-  gboolean owner_auth_set, endorsement_auth_set, lockout_auth_set;
-  gboolean clear_disabled, in_lockout, orderly;
-  gboolean platform_enabled, owner_enabled, endorsement_enabled;
-  guint lockout_counter, lockout_limit, lockout_interval_sec, lockout_recovery_sec;
-} TpmFacts;
 
 typedef struct
 {

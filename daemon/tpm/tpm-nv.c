@@ -3,6 +3,7 @@
 
 #include "base-error.h"
 #include "tpm-auto.h"
+#include "tpm-guard.h"
 #include "tpm-hierarchy-private.h"
 #include "tpm-template.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "tpm-link.h"
+#include "tpm-types.h"
 
 #include <tss2/tss2_esys.h>
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "tpm-link.h"
+#include "tpm-types.h"
 
 #include <gio/gio.h>
 
@@ -24,14 +25,6 @@ G_BEGIN_DECLS
  * and never displaced.
  */
 typedef struct TpmQueue TpmQueue;
-
-typedef enum
-{
-  TPM_PRIORITY_URGENT,     /* boot decision, housekeeping */
-  TPM_PRIORITY_NORMAL,     /* what a caller waits for */
-  TPM_PRIORITY_BACKGROUND, /* key generation */
-  TPM_N_PRIORITIES
-} TpmPriority;
 
 /**
  * TpmJobFunc:

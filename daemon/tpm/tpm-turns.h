@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "tpm-queue.h"
+#include "tpm-types.h"
 
 G_BEGIN_DECLS
 

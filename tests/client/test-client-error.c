@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base-error.h"
-#include "client-crypto.h"
 #include "client-error.h"
 #include "client-json.h"
+#include "client-text.h"
 
 #include <string.h>
 
@@ -139,7 +139,7 @@ static void
 test_pem_is_rfc_7468 (void)
 {
   guint8 data[49] = { 0 };
-  g_autofree char *pem = client_crypto_pem ("PUBLIC KEY", data, sizeof data);
+  g_autofree char *pem = client_text_pem ("PUBLIC KEY", data, sizeof data);
 
   g_assert_cmpstr (pem, ==,
                    "-----BEGIN PUBLIC KEY-----\n"

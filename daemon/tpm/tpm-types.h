@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+/* The plain values of this room, so that two modules may know the same value without knowing each other. Includes nothing of
+ * the room; tpm-link.h brings it along. */
+
+/* See tpm_state_name(). */
+typedef enum
+{
+  TPM_STATE_OFF,          /* policy: never opened */
+  TPM_STATE_STARTING,     /* not tried yet */
+  TPM_STATE_READY,
+  TPM_STATE_NO_DEVICE,
+  TPM_STATE_NO_PERMISSION,
+  TPM_STATE_BUSY,         /* somebody else holds the device node (EBUSY) */
+  TPM_STATE_VERSION_1_2,
+  TPM_STATE_BAD_TCTI,     /* the TCTI cannot be loaded or its configuration is not understood */
+  TPM_STATE_UNAVAILABLE,  /* the transport failed; reopening */
+  TPM_STATE_SELF_TEST,    /* answers TPM_RC_TESTING for longer than we wait */
+  TPM_STATE_FAILURE_MODE, /* confirmed by TPM2_GetTestResult */
+  TPM_STATE_NOT_STARTED,  /* TPM_RC_INITIALIZE, and the device is not ours alone, so Startup is not ours to send */
+} TpmState;
+
+/**
+ * TpmFacts:
+ *
+ * What the TPM says about itself, read once at each opening. Source: TPM 2.0 Library Part 2, 6.13 (TPM_PT) and 8.6
+ * (TPMA_PERMANENT), 8.7 (TPMA_STARTUP_CLEAR).
+ */
+typedef struct
+{
+  char manufacturer[5]; /* TPM_PT_MANUFACTURER, printable ASCII, blanks trimmed */
+  char vendor[17];      /* TPM_PT_VENDOR_STRING_1..4 joined */
+  char firmware[48];    /* TPM_PT_FIRMWARE_VERSION_1 and _2 as four numbers with dots */
+  guint revision;       /* TPM_PT_REVISION, times 100 */
+  guint nv_buffer_max;  /* bytes; 512 where the TPM does not say */
+  gboolean owner_auth_set, endorsement_auth_set, lockout_auth_set;
+  gboolean clear_disabled, in_lockout, orderly;
+  gboolean platform_enabled, owner_enabled, endorsement_enabled;
+  guint lockout_counter, lockout_limit, lockout_interval_sec, lockout_recovery_sec;
+} TpmFacts;
+
+/* nameAlg SHA-256: algorithm id (2 bytes) and digest. TPM 2.0 Library Part 1, 16. */
+#define TPM_NAME_SIZE 34
+#define TPM_COORDINATE_MAX 48
+
+typedef enum
+{
+  TPM_KEY_ECC_P256,
+  TPM_KEY_ECC_P384,
+} TpmKeyAlgorithm;
+
+typedef enum
+{
+  TPM_HASH_SHA256,
+  TPM_HASH_SHA384,
+  TPM_HASH_SHA512,
+} TpmHash;
+
+/**
+ * TpmPublic:
+ *
+ * The public side of an EC key in the TPM; a plain value. Coordinates are big-endian and padded to @coordinate_size.
+ */
+typedef struct
+{
+  TpmKeyAlgorithm algorithm;
+  gsize coordinate_size;
+  guint8 x[TPM_COORDINATE_MAX], y[TPM_COORDINATE_MAX];
+  guint8 name[TPM_NAME_SIZE];
+  gboolean ours; /* made by tpmidd: exactly our template, with our tag as authPolicy (tpm-template.h) */
+} TpmPublic;
+
+/**
+ * TpmSignature:
+ *
+ * ECDSA: r and s, big-endian, padded to @size each.
+ */
+typedef struct
+{
+  gsize size;
+  guint8 r[TPM_COORDINATE_MAX], s[TPM_COORDINATE_MAX];
+} TpmSignature;
+
+/* Whose job runs first: see #TpmQueue. */
+typedef enum
+{
+  TPM_PRIORITY_URGENT,     /* boot decision, housekeeping */
+  TPM_PRIORITY_NORMAL,     /* what a caller waits for */
+  TPM_PRIORITY_BACKGROUND, /* key generation */
+  TPM_N_PRIORITIES
+} TpmPriority;
+
+G_END_DECLS
