@@ -41,7 +41,8 @@ def expect_nothing_left(run):
 def start(folder, script):
     """A boot in the background; returns it and its run folder, once the script has begun."""
     process = subprocess.Popen([ROOT / "scripts" / "dev", "--state", folder, "--", "sh", "-c", f'echo "$TPMID_DEV_RUN"; {script}'],
-                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+                               preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL))  # whoever runs this by nohup
     return process, process.stdout.readline().strip()
 
 
