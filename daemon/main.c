@@ -231,18 +231,15 @@ serve (GDBusConnection *connection, const BaseConfig *config)
   (void) sd_notify (0, "STOPPING=1");
   g_bus_unown_name (name);
   bus_service_free (service);
-  identity_device_stop (device);
-  /* Callers hear at once that their jobs were cancelled: the queue may have to wait for a TPM that hangs. */
-  while (g_main_context_iteration (NULL, FALSE))
-    ;
-  gboolean is_thread_ended = tpm_queue_free (queue);
-  while (g_main_context_iteration (NULL, FALSE))
-    ;
-  g_object_unref (device);
+  /* Callers hear at once that their jobs were cancelled; what follows may have to wait for a TPM or a disk that hangs. */
+  tpm_queue_close (queue);
   (void) g_dbus_connection_flush_sync (connection, NULL, NULL);
-  /* A TPM that hangs has its thread in libraries that exit() would take down. */
-  if (!is_thread_ended)
+  gboolean are_files_written = identity_device_stop (device);
+  gboolean is_thread_ended = tpm_queue_free (queue);
+  /* A thread that hangs is in libraries, and reads the configuration, that exit() and this function would take down. */
+  if (!is_thread_ended || !are_files_written)
     _exit (daemon.exit_status);
+  g_object_unref (device);
   return daemon.exit_status;
 }
 

@@ -121,6 +121,13 @@ identity_backend_dup_tpm_name (const IdentityBackend *self)
   return self->kind == BACKEND_TPM ? base_hex_encode (self->name, TPM_NAME_SIZE) : NULL;
 }
 
+gboolean
+identity_backend_equal (const IdentityBackend *a, const IdentityBackend *b)
+{
+  return a->kind == b->kind && a->handle == b->handle && memcmp (a->name, b->name, TPM_NAME_SIZE) == 0
+         && g_bytes_equal (a->spki, b->spki);
+}
+
 static TpmHash
 to_tpm_hash (IdentityHash hash)
 {

@@ -51,6 +51,13 @@ guint32 identity_backend_get_tpm_handle (const IdentityBackend *self);
 char *identity_backend_dup_tpm_name (const IdentityBackend *self);
 
 /**
+ * identity_backend_equal:
+ *
+ * Returns: whether both are the same key in the same place
+ */
+gboolean identity_backend_equal (const IdentityBackend *a, const IdentityBackend *b);
+
+/**
  * identity_backend_sign:
  * @link: (nullable): the TPM, open; needed only where identity_backend_needs_tpm()
  * @digest: as long as @hash makes it

@@ -57,7 +57,7 @@ static void
 set_failed (IdentityReport *report, const char *what, const GError *error)
 {
   report->mode = IDENTITY_MODE_UNPROVISIONED;
-  report->marker_action = IDENTITY_MARKER_KEEP;
+  report->marker_action = IDENTITY_MARKER_REMOVE;
   report->reason = "provisioning-failed";
   g_free (report->hint);
   report->hint = g_strdup_printf ("%s: %s. tpmidd tries again.", what, error->message);
@@ -128,21 +128,29 @@ is_recorded (const IdentityBackend *key, const IdentityRecord *record)
   return record->kind == IDENTITY_RECORD_TPM && g_strcmp0 (record->key_name, name) == 0;
 }
 
-/* @srk_name is %NULL where it is not known yet. A key that is on record already costs no command. */
 static IdentityRecord *
-record_tpm_key (const IdentityBackend *key, TpmLink *link, const IdentityFacts *facts, const char *srk_name)
+describe_tpm_key (const IdentityBackend *key)
 {
-  if (is_recorded (key, facts->record))
-    return identity_record_copy (facts->record);
-
   g_autoptr (GBytes) reference = identity_public_reference (identity_backend_peek_spki (key));
   IdentityRecord *record = identity_record_new (IDENTITY_RECORD_TPM);
+
   record->key_handle = identity_backend_get_tpm_handle (key);
   record->key_name = identity_backend_dup_tpm_name (key);
   record->key_reference = base_hex_encode_bytes (reference);
-  record->srk_name = srk_name != NULL || facts->inputs.tpm != IDENTITY_TPM_READY ? g_strdup (srk_name)
-                                                                                  : read_anchor (link, TPM_HIERARCHY_OWNER);
-  record->ek_name = read_endorsement_anchor (link);
+  return record;
+}
+
+/* @srk_name is %NULL where it is not known yet. A key that is on record with its anchor costs no command. */
+static IdentityRecord *
+record_tpm_key (const IdentityBackend *key, TpmLink *link, const IdentityFacts *facts, const char *srk_name)
+{
+  IdentityRecord *record = is_recorded (key, facts->record) ? identity_record_copy (facts->record) : describe_tpm_key (key);
+
+  if (record->srk_name != NULL || facts->inputs.tpm != IDENTITY_TPM_READY)
+    return record;
+  record->srk_name = srk_name != NULL ? g_strdup (srk_name) : read_anchor (link, TPM_HIERARCHY_OWNER);
+  if (record->ek_name == NULL)
+    record->ek_name = read_endorsement_anchor (link);
   return record;
 }
 
@@ -294,6 +302,15 @@ compose_marker (const IdentityReport *report, const BaseConfig *config)
   return identity_marker_compose (&marker);
 }
 
+/* A record that could not be read is written anew where the identity is known all the same; that it fails is told then. */
+static void
+add_found_problems (IdentityReport *report, const IdentityFacts *facts)
+{
+  for (guint i = 0; i < facts->problems->len; i++)
+    if (report->record == NULL || !g_str_has_prefix (facts->problems->pdata[i], "state: "))
+      g_ptr_array_add (report->problems, g_strdup (facts->problems->pdata[i]));
+}
+
 IdentityReport *
 identity_boot_execute (TpmLink *link, const BaseConfig *config, const IdentityFacts *facts)
 {
@@ -310,14 +327,13 @@ identity_boot_execute (TpmLink *link, const BaseConfig *config, const IdentityFa
   report->serial = g_strdup (facts->serial);
   report->serial_source = facts->serial_source;
   report->problems = g_ptr_array_new_with_free_func (g_free);
-  for (guint i = 0; i < facts->problems->len; i++)
-    g_ptr_array_add (report->problems, g_strdup (facts->problems->pdata[i]));
 
   if (report->mode == IDENTITY_MODE_TPM || report->mode == IDENTITY_MODE_SOFTWARE)
     prepare_identity (report, link, config, facts);
   else
     remember_identity (report, facts);
 
+  add_found_problems (report, facts);
   report->pending |= IDENTITY_PENDING_MARKER | IDENTITY_PENDING_MODE_FILE;
   report->retry_decision = may_go_away (report->reason);
   if (report->row == 10 && report->mode == IDENTITY_MODE_TPM)

@@ -208,7 +208,7 @@ refine (const IdentityInputs *in, IdentityDecision *decision)
       break;
     case 11:
     case 12:
-      if (in->record == IDENTITY_RECORD_NONE)
+      if (in->record == IDENTITY_RECORD_NONE || in->record == IDENTITY_RECORD_UNREADABLE)
         decision->reason = "recovered";
       break;
     case 17:

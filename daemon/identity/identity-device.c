@@ -32,7 +32,7 @@ identity_device_finalize (GObject *object)
 {
   IdentityDevice *self = IDENTITY_DEVICE (object);
 
-  identity_device_stop (self);
+  (void) identity_device_stop (self);
   g_object_unref (self->lifecycle);
   g_object_unref (self->keys);
   g_clear_pointer (&self->report, identity_report_unref);
@@ -79,7 +79,7 @@ static void
 tell_tpm_state (IdentityDevice *self)
 {
   if (note_tpm_state (self))
-    g_signal_emit_by_name (self, "changed");
+    identity_lifecycle_refresh (self->lifecycle);
 }
 
 static void
@@ -147,13 +147,13 @@ identity_device_start (IdentityDevice *self)
   identity_lifecycle_start (self->lifecycle);
 }
 
-void
+gboolean
 identity_device_stop (IdentityDevice *self)
 {
   self->is_stopped = TRUE;
-  identity_lifecycle_stop (self->lifecycle);
   g_signal_handlers_disconnect_by_data (self->lifecycle, self);
   g_signal_handlers_disconnect_by_data (self->keys, self);
+  return identity_lifecycle_stop (self->lifecycle);
 }
 
 IdentityKeys *
@@ -321,6 +321,8 @@ on_serial_set (GObject *source, GAsyncResult *result, gpointer user_data)
   self->serial = g_strdup (call->serial);
   self->serial_source = "tpm-nv";
   log_serial (call);
+  if (identity_lifecycle_is_deciding (self->lifecycle))
+    identity_lifecycle_look_again (self->lifecycle);
   if (!self->is_stopped)
     g_signal_emit_by_name (self, "changed");
   g_task_return_boolean (task, TRUE);
@@ -343,6 +345,12 @@ identity_device_set_serial_async (IdentityDevice *self, IdentityCaller *caller, 
   if (self->config->tpm == BASE_TPM_OFF)
     {
       g_task_return_new_error (task, TPMID_ERROR, TPMID_ERROR_NOT_SUPPORTED, "the serial number is kept in the TPM, and Tpm=off");
+      return;
+    }
+  if (self->report == NULL)
+    {
+      g_task_return_new_error (task, TPMID_ERROR, TPMID_ERROR_NOT_READY,
+                               "the boot decision is not made yet; wait until State leaves starting");
       return;
     }
   SerialRequest *request = g_new0 (SerialRequest, 1);

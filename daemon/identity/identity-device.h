@@ -74,9 +74,12 @@ void identity_device_start (IdentityDevice *self);
 /**
  * identity_device_stop:
  *
- * Lets go of the queue, which may be freed afterwards; jobs that are still answered change nothing any more.
+ * Lets go of the queue, which may be freed afterwards; jobs that are still answered change nothing any more. Waits for files
+ * that are being written, up to 5 s.
+ *
+ * Returns: %FALSE when files are still being written, with the configuration in use: the process then has to end by _exit()
  */
-void identity_device_stop (IdentityDevice *self);
+gboolean identity_device_stop (IdentityDevice *self);
 
 /**
  * identity_device_peek_keys:
@@ -106,7 +109,7 @@ void identity_device_set_serial_async (IdentityDevice *self, IdentityCaller *cal
 
 /**
  * identity_device_set_serial_finish:
- * @error: TPMID_ERROR_EXISTS, _INVALID_ARGUMENT, _NOT_SUPPORTED, _HANDLE_TAKEN and those of the queue and the link
+ * @error: TPMID_ERROR_NOT_READY, _EXISTS, _INVALID_ARGUMENT, _NOT_SUPPORTED, _HANDLE_TAKEN and those of the queue and the link
  */
 gboolean identity_device_set_serial_finish (IdentityDevice *self, GAsyncResult *result, GError **error);
 

@@ -270,7 +270,7 @@ identity_key_unref (IdentityKey *key)
 static gboolean
 is_same (const Entry *entry, IdentityBackend *backend, const char *certificate)
 {
-  return entry->backend == backend && g_str_equal (entry->key->certificate, certificate);
+  return identity_backend_equal (entry->backend, backend) && g_str_equal (entry->key->certificate, certificate);
 }
 
 void

@@ -11,6 +11,7 @@
 #define WAIT_POLL_MS 500          /* while an announced TPM has not probed */
 #define TICK_SEC 2                /* while something is not as it should be */
 #define DECIDE_MAX_SEC 300        /* longest pause before deciding again, where that costs TPM commands */
+#define STOP_LIMIT_SEC 5          /* for files that are being written when the daemon stops */
 #define SILENT_TPM_MIN_SEC 5      /* a TPM that has not answered for this long, at least, is not waited for at boot */
 
 struct _IdentityLifecycle
@@ -34,6 +35,8 @@ struct _IdentityLifecycle
   gboolean is_going_without_tpm;
   gboolean is_probing;
   gboolean looks_again;
+  guint seen_reopened;
+  char *held_back;          /* (nullable): a problem: why a later decision was not carried out */
   guint timer;
   guint decide_pause_sec;
   gint64 decide_again_us;
@@ -47,10 +50,11 @@ identity_lifecycle_finalize (GObject *object)
 {
   IdentityLifecycle *self = IDENTITY_LIFECYCLE (object);
 
-  identity_lifecycle_stop (self);
+  (void) identity_lifecycle_stop (self);
   g_clear_pointer (&self->report, identity_report_unref);
   g_ptr_array_unref (self->file_problems);
   g_strfreev (self->problems);
+  g_free (self->held_back);
   G_OBJECT_CLASS (identity_lifecycle_parent_class)->finalize (object);
 }
 
@@ -192,6 +196,8 @@ decide_without_tpm_in_thread (GTask *task, gpointer source, gpointer data, GCanc
   Work *work = data;
   g_autoptr (IdentityFacts) facts = identity_facts_gather (NULL, work->config);
 
+  /* The TPM thread may be making keys at this moment: here nothing is made. */
+  g_assert (facts->decision.actions == 0);
   g_task_return_pointer (task, identity_boot_execute (NULL, work->config, facts), (GDestroyNotify) identity_report_unref);
 }
 
@@ -235,6 +241,8 @@ update_problems (IdentityLifecycle *self)
 
   collect (problems, self->report->problems);
   collect (problems, self->file_problems);
+  if (self->held_back != NULL)
+    g_ptr_array_add (problems, g_strdup (self->held_back));
   if (self->report->mode == IDENTITY_MODE_TPM && is_wedged (self))
     g_ptr_array_add (problems, g_strdup ("tpm: a command does not come back"));
   else if (self->report->mode == IDENTITY_MODE_TPM && !is_tpm_answering (self))
@@ -368,6 +376,42 @@ adopt_report (IdentityLifecycle *self, IdentityReport *report)
 
 /* main thread: decide and execute */
 
+static gboolean
+had_identity (const IdentityReport *report)
+{
+  return report->mode != IDENTITY_MODE_UNPROVISIONED && strcmp (report->reason, "state-unreadable") != 0;
+}
+
+/* Who the device is was told to others. A file system that went away, or a TPM that is gone for a moment, must not make
+ * another device of it at run time: nothing is created any more, and TPM and software do not change places. Where there was no
+ * identity, one may still be made; but a software key only where that was the plan from the start. */
+static gboolean
+may_carry_out (const IdentityReport *before, const IdentityDecision *decision)
+{
+  if (before == NULL)
+    return TRUE;
+  if (had_identity (before))
+    return decision->actions == 0
+           && (decision->mode == before->mode || (decision->mode != IDENTITY_MODE_SOFTWARE && before->mode != IDENTITY_MODE_SOFTWARE));
+  return decision->mode != IDENTITY_MODE_SOFTWARE || decision->row == before->row || strcmp (before->reason, "state-unreadable") == 0;
+}
+
+static void
+hold_back (IdentityLifecycle *self, const IdentityDecision *decision)
+{
+  g_autofree char *problem
+      = g_strdup_printf ("device: what is found now would make another device of it (%s); a file system or the TPM seems to be missing. "
+                         "Nothing was changed; restart tpmidd if this is meant",
+                         decision->reason);
+
+  self->is_deciding = FALSE;
+  if (g_strcmp0 (problem, self->held_back) != 0)
+    base_log (G_LOG_LEVEL_WARNING, BASE_LOG_ID_PROBLEM, NULL, "%s", problem);
+  g_free (self->held_back);
+  self->held_back = g_steal_pointer (&problem);
+  publish (self);
+}
+
 static void
 on_executed (GObject *source, GAsyncResult *result, gpointer user_data)
 {
@@ -434,6 +478,12 @@ on_decided (GObject *source, GAsyncResult *result, gpointer user_data)
       g_timeout_add (WAIT_POLL_MS, on_wait_is_over, g_object_ref (self));
       return;
     }
+  if (!may_carry_out (self->report, &facts->decision))
+    {
+      hold_back (self, &facts->decision);
+      return;
+    }
+  g_clear_pointer (&self->held_back, g_free);
   if (facts->decision.actions != 0)
     set_state (self, "provisioning");
 
@@ -468,6 +518,8 @@ is_tpm_silent (IdentityLifecycle *self)
 {
   TpmQueueStatus queue;
 
+  if (self->config->tpm == BASE_TPM_OFF)
+    return FALSE;
   tpm_queue_get_status (self->queue, &queue);
   return queue.running_ms >= 1000 * (guint64) MAX (self->config->tpm_wait_sec, SILENT_TPM_MIN_SEC);
 }
@@ -552,11 +604,25 @@ mend (IdentityLifecycle *self)
     begin_probing (self);
 }
 
+/* A TPM that went away and returned may be another one. */
+static void
+notice_reopening (IdentityLifecycle *self)
+{
+  TpmLinkStatus link;
+
+  tpm_link_get_status (tpm_queue_peek_link (self->queue), &link);
+  if (link.reopened == self->seen_reopened)
+    return;
+  self->seen_reopened = link.reopened;
+  self->looks_again = self->report != NULL;
+}
+
 static gboolean
 on_tick (gpointer user_data)
 {
   IdentityLifecycle *self = user_data;
 
+  notice_reopening (self);
   publish (self);
   if (is_settled (self))
     {
@@ -594,23 +660,46 @@ identity_lifecycle_start (IdentityLifecycle *self)
   arm_timer (self);
 }
 
-void
+static gboolean
+on_stop_limit (gpointer user_data)
+{
+  *(gboolean *) user_data = TRUE;
+  return G_SOURCE_CONTINUE;
+}
+
+gboolean
 identity_lifecycle_stop (IdentityLifecycle *self)
 {
+  gboolean is_over = FALSE;
+
   self->is_stopped = TRUE;
   g_clear_handle_id (&self->timer, g_source_remove);
   if (self->watch != NULL)
     g_signal_handlers_disconnect_by_data (self->watch, self);
   g_clear_object (&self->watch);
-  /* The thread reads the configuration. Writing a file may take long, but comes to an end. */
-  while (self->is_settling || self->is_going_without_tpm)
+  guint limit = g_timeout_add_seconds (STOP_LIMIT_SEC, on_stop_limit, &is_over);
+  while ((self->is_settling || self->is_going_without_tpm) && !is_over)
     (void) g_main_context_iteration (NULL, TRUE);
+  g_source_remove (limit);
+  return !self->is_settling && !self->is_going_without_tpm;
 }
 
 void
 identity_lifecycle_look_after_tpm (IdentityLifecycle *self)
 {
   arm_timer (self);
+}
+
+void
+identity_lifecycle_refresh (IdentityLifecycle *self)
+{
+  publish (self);
+}
+
+gboolean
+identity_lifecycle_is_deciding (IdentityLifecycle *self)
+{
+  return self->is_deciding;
 }
 
 void

@@ -39,9 +39,26 @@ void identity_lifecycle_start (IdentityLifecycle *self);
 /**
  * identity_lifecycle_stop:
  *
- * Lets go of the queue; jobs that are still answered change nothing any more.
+ * Lets go of the queue; jobs that are still answered change nothing any more. Waits for files that are being written, up to
+ * 5 s.
+ *
+ * Returns: %FALSE when a thread is still at its files, and reads the configuration: the process then has to end by _exit()
  */
-void identity_lifecycle_stop (IdentityLifecycle *self);
+gboolean identity_lifecycle_stop (IdentityLifecycle *self);
+
+/**
+ * identity_lifecycle_refresh:
+ *
+ * Says that the TPM's state changed: state and problems are looked at anew, and "changed" is emitted.
+ */
+void identity_lifecycle_refresh (IdentityLifecycle *self);
+
+/**
+ * identity_lifecycle_is_deciding:
+ *
+ * Returns: whether a decision is under way, whose facts may be older than what happens now
+ */
+gboolean identity_lifecycle_is_deciding (IdentityLifecycle *self);
 
 /**
  * identity_lifecycle_look_after_tpm:
@@ -54,7 +71,7 @@ void identity_lifecycle_look_after_tpm (IdentityLifecycle *self);
  * identity_lifecycle_look_again:
  *
  * Says that the device may be another than the report says: as soon as the TPM answers, everything is looked at and
- * decided anew.
+ * decided anew. A device that has an identity keeps it, whatever is found (see may_carry_out() in the source).
  */
 void identity_lifecycle_look_again (IdentityLifecycle *self);
 

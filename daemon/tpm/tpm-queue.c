@@ -15,7 +15,7 @@ typedef struct
 {
   TpmTurn turn;       /* c; first: the queue's rows know the job by it */
   gboolean waits;     /* under the queue's mutex */
-  TpmQueue *queue;    /* m; NULL when the queue is gone */
+  TpmQueue *queue;    /* m; only as long as the caller has not been answered */
   TpmJob spec;        /* c */
   char *client;       /* c */
   gint64 pushed_at;   /* c */
@@ -84,8 +84,7 @@ job_close (Job *job)
 {
   clear_source (&job->deadline);
   clear_source (&job->cancelled);
-  if (job->queue != NULL)
-    g_hash_table_remove (job->queue->unanswered, job);
+  g_hash_table_remove (job->queue->unanswered, job);
   return g_steal_pointer (&job->task);
 }
 
@@ -133,8 +132,6 @@ withdraw (Job *job)
   TpmQueue *queue = job->queue;
   g_autoptr (Job) removed = NULL;
 
-  if (queue == NULL)
-    return;
   g_mutex_lock (&queue->mutex);
   if (job->waits)
     {
@@ -149,10 +146,9 @@ static GError *
 new_timeout (Job *job)
 {
   double waited = (double) (g_get_monotonic_time () - job->pushed_at) / G_USEC_PER_SEC;
-  TpmQueueStatus status = { 0 };
+  TpmQueueStatus status;
 
-  if (job->queue != NULL)
-    tpm_queue_get_status (job->queue, &status);
+  tpm_queue_get_status (job->queue, &status);
   if (status.running == NULL)
     return g_error_new (TPMID_ERROR, TPMID_ERROR_TIMEOUT, "%s: no answer after %.1f s; try again", job->spec.operation, waited);
   return g_error_new (TPMID_ERROR, TPMID_ERROR_TIMEOUT,
@@ -292,30 +288,9 @@ abandon (TpmQueue *queue, Job *job)
   g_source_unref (attach (queue->context, g_idle_source_new (), on_abandoned, job));
 }
 
-/* Whatever a job still does, from here on it does not reach the queue. */
-static void
-detach_jobs (TpmQueue *queue)
+void
+tpm_queue_close (TpmQueue *queue)
 {
-  GHashTableIter iter;
-  gpointer key;
-
-  g_hash_table_iter_init (&iter, queue->unanswered);
-  while (g_hash_table_iter_next (&iter, &key, NULL))
-    {
-      Job *job = (Job *) key;
-
-      clear_source (&job->deadline);
-      clear_source (&job->cancelled);
-      job->queue = NULL;
-    }
-  g_hash_table_remove_all (queue->unanswered);
-}
-
-static gboolean
-stop_thread (TpmQueue *queue)
-{
-  gint64 limit = g_get_monotonic_time () + STOP_LIMIT_USEC;
-  gboolean in_time = TRUE;
   TpmTurn *turn;
 
   g_mutex_lock (&queue->mutex);
@@ -325,12 +300,25 @@ stop_thread (TpmQueue *queue)
       ((Job *) turn)->waits = FALSE;
       abandon (queue, (Job *) turn);
     }
+  if (queue->running != NULL)
+    abandon (queue, job_ref (queue->running));
   g_cond_broadcast (&queue->changed);
+  g_mutex_unlock (&queue->mutex);
+
+  while (g_hash_table_size (queue->unanswered) > 0)
+    (void) g_main_context_iteration (queue->context, TRUE);
+}
+
+static gboolean
+wait_for_thread (TpmQueue *queue)
+{
+  gint64 limit = g_get_monotonic_time () + STOP_LIMIT_USEC;
+  gboolean in_time = TRUE;
+
+  g_mutex_lock (&queue->mutex);
   while (!queue->stopped && in_time)
     in_time = g_cond_wait_until (&queue->changed, &queue->mutex, limit);
   gboolean stopped = queue->stopped;
-  if (!stopped && queue->running != NULL)
-    abandon (queue, job_ref (queue->running));
   g_mutex_unlock (&queue->mutex);
   return stopped;
 }
@@ -341,8 +329,8 @@ tpm_queue_free (TpmQueue *queue)
   if (queue == NULL)
     return TRUE;
 
-  gboolean stopped = stop_thread (queue);
-  detach_jobs (queue);
+  tpm_queue_close (queue);
+  gboolean stopped = wait_for_thread (queue);
   /* A thread that hangs in its transport still looks at the queue when it comes back: both are left behind. */
   if (!stopped)
     {
@@ -407,6 +395,8 @@ displace (TpmQueue *queue, guint uid)
 static GError *
 refuse (TpmQueue *queue, const TpmJob *spec, GCancellable *cancellable)
 {
+  if (queue->stopping)
+    return g_error_new (TPMID_ERROR, TPMID_ERROR_CANCELLED, "%s: tpmidd is stopping", spec->operation);
   if (g_cancellable_is_cancelled (cancellable))
     return g_error_new (TPMID_ERROR, TPMID_ERROR_CANCELLED, "%s: cancelled", spec->operation);
   if (spec->client == NULL)

@@ -77,11 +77,18 @@ typedef struct
 TpmQueue *tpm_queue_new (TpmLink *link, guint limit, guint limit_per_client);
 
 /**
+ * tpm_queue_close:
+ *
+ * Refuses new jobs, and answers every caller that still waits for one with TPMID_ERROR_CANCELLED, also that of the running
+ * job. Iterates the main context until all have been answered; does not wait for the TPM.
+ */
+void tpm_queue_close (TpmQueue *queue);
+
+/**
  * tpm_queue_free:
  * @queue: (nullable): the queue
  *
- * Refuses new jobs, cancels the waiting ones (their callbacks run in later iterations of the main context), waits for
- * the running one, closes the link, ends the thread. This blocks. When the running job does not end within 10 s (the
+ * Does what tpm_queue_close() does, waits for the running job, closes the link, ends the thread. This blocks. When the running job does not end within 10 s (the
  * transport hangs), gives up on the thread and leaks it, with the queue and the link.
  *
  * Returns: %FALSE when the thread was given up; the process then has to end by _exit(), once those who waited have their

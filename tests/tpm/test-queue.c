@@ -537,31 +537,33 @@ open_later (gpointer door)
 }
 
 static void
-free_waits_for_the_running_job_and_cancels_the_others (void)
+free_answers_everybody_and_waits_for_the_running_job (void)
 {
   TpmQueue *queue = queue_without_tpm ();
   g_auto (Probe) running = { .name = "running" };
   g_auto (Probe) waiting = { .name = "waiting" };
+  g_auto (Probe) late = { .name = "late" };
   Door door = { 0 };
 
   running.door = &door;
   TpmJob job = job_for (&running);
-  job.deadline_ms = 1;
   tpm_queue_push_async (queue, &job, NULL, on_probe_done, &running);
   door_wait_for_entry (&door);
   push (queue, &waiting);
-  GThread *opener = g_thread_new ("open", open_later, &door);
-  tpm_queue_free (queue);
-  (void) g_thread_join (opener);
-  g_assert_false (waiting.done || running.done);
-
-  wait_until (&waiting.done);
-  wait_until (&running.done);
+  tpm_queue_close (queue);
+  /* The TPM thread is still behind the door. */
+  g_assert_true (waiting.done && running.done);
   assert_tpmid_error (waiting.error, TPMID_ERROR_CANCELLED);
-  g_assert_cmpint (waiting.runs, ==, 0);
-  /* Its deadline went with the queue; what it did counts. */
-  g_assert_no_error (running.error);
-  g_assert_cmpstr (running.result, ==, "running");
+  assert_tpmid_error (running.error, TPMID_ERROR_CANCELLED);
+  push (queue, &late);
+  wait_until (&late.done);
+  assert_tpmid_error (late.error, TPMID_ERROR_CANCELLED);
+
+  GThread *opener = g_thread_new ("open", open_later, &door);
+  g_assert_true (tpm_queue_free (queue));
+  (void) g_thread_join (opener);
+  g_assert_cmpint (running.runs, ==, 1);
+  g_assert_cmpint (waiting.runs + late.runs, ==, 0);
 }
 
 static void
@@ -618,8 +620,8 @@ main (int argc, char **argv)
   g_test_add_func ("/tpm/queue/replays-not-twice", replays_not_twice);
   g_test_add_func ("/tpm/queue/replays-not-without-a-tpm", replays_not_without_a_tpm);
   g_test_add_func ("/tpm/queue/replays-nothing-else", replays_nothing_else);
-  g_test_add_func ("/tpm/queue/free-waits-for-the-running-job-and-cancels-the-others",
-                   free_waits_for_the_running_job_and_cancels_the_others);
+  g_test_add_func ("/tpm/queue/free-answers-everybody-and-waits-for-the-running-job",
+                   free_answers_everybody_and_waits_for_the_running_job);
   g_test_add_func ("/tpm/queue/free-shuts-the-tpm-down", free_shuts_the_tpm_down);
   g_test_add_func ("/tpm/queue/a-job-without-result-and-error-is-a-failure", a_job_without_result_and_error_is_a_failure);
   return g_test_run ();

@@ -281,7 +281,8 @@ refine (const IdentityInputs *in, IdentityDecision *decision)
     decision->reason = "migrated";
   if (decision->row == 10)
     refine_unusable (in, decision);
-  if ((decision->row == 11 || decision->row == 12) && in->record == IDENTITY_RECORD_NONE)
+  gboolean nothing_to_go_by = in->record == IDENTITY_RECORD_NONE || in->record == IDENTITY_RECORD_UNREADABLE;
+  if ((decision->row == 11 || decision->row == 12) && nothing_to_go_by)
     decision->reason = "recovered";
   if (decision->row == 16 && in->software_key != IDENTITY_SOFTWARE_KEY_ABSENT)
     decision->actions |= IDENTITY_ACTION_ARCHIVE_SOFTWARE_KEY;
