@@ -3,8 +3,8 @@
 
 #include "base-log.h"
 #include "identity-boot.h"
-#include "identity-settle.h"
 #include "identity-watch.h"
+#include "identity-writer.h"
 
 #include <string.h>
 
@@ -22,16 +22,13 @@ struct _IdentityLifecycle
 
   const char *state;        /* static */
   IdentityReport *report;   /* (nullable): until the first decision was carried out */
-  guint pending;            /* IdentityPending of the report */
-  GPtrArray *file_problems; /* of char * */
+  IdentityWriter *writer;
   GStrv problems;           /* the report's, the files' and the TPM's, for the outside */
 
   gint64 started_us;
   gboolean is_decided;      /* has been told to the outside */
   gboolean is_stopped;
   gboolean is_deciding;     /* decide and execute are under way on the TPM thread */
-  gboolean is_settling;     /* on a thread of its own */
-  gboolean settles_again;
   gboolean is_going_without_tpm;
   gboolean is_probing;
   gboolean looks_again;
@@ -52,7 +49,7 @@ identity_lifecycle_finalize (GObject *object)
 
   (void) identity_lifecycle_stop (self);
   g_clear_pointer (&self->report, identity_report_unref);
-  g_ptr_array_unref (self->file_problems);
+  g_clear_object (&self->writer);
   g_strfreev (self->problems);
   g_free (self->held_back);
   G_OBJECT_CLASS (identity_lifecycle_parent_class)->finalize (object);
@@ -73,7 +70,6 @@ identity_lifecycle_init (IdentityLifecycle *self)
 {
   self->state = "starting";
   self->decide_pause_sec = TICK_SEC;
-  self->file_problems = g_ptr_array_new_with_free_func (g_free);
   self->problems = g_new0 (char *, 1);
 }
 
@@ -83,16 +79,7 @@ typedef struct
   const BaseConfig *config;
   TpmLink *link;
   IdentityFacts *facts;
-  IdentityReport *report;
-  guint pending;
 } Work;
-
-typedef struct
-{
-  IdentityReport *report;
-  guint pending;
-  GPtrArray *problems;
-} Settled;
 
 static void
 work_free (gpointer data)
@@ -100,18 +87,7 @@ work_free (gpointer data)
   Work *work = data;
 
   g_clear_pointer (&work->facts, identity_facts_free);
-  g_clear_pointer (&work->report, identity_report_unref);
   g_free (work);
-}
-
-static void
-settled_free (gpointer data)
-{
-  Settled *settled = data;
-
-  identity_report_unref (settled->report);
-  g_ptr_array_unref (settled->problems);
-  g_free (settled);
 }
 
 static Work *
@@ -141,7 +117,6 @@ push (IdentityLifecycle *self, const char *operation, TpmJobFunc run, Work *work
   tpm_queue_push_async (self->queue, &job, NULL, callback, g_object_ref (self));
 }
 
-/* Files are not the TPM thread's business: a TPM that hangs must not keep the marker from being written. */
 static void
 run_aside (IdentityLifecycle *self, GTaskThreadFunc run, Work *work, GAsyncReadyCallback callback)
 {
@@ -178,17 +153,6 @@ identity_lifecycle_probe_job (TpmLink *link, gpointer data, GError **error)
 }
 
 /* threads of GTask */
-
-static void
-settle_in_thread (GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
-{
-  Work *work = data;
-  Settled *settled = g_new0 (Settled, 1);
-
-  settled->report = identity_report_ref (work->report);
-  settled->pending = identity_settle (work->report, work->config, work->pending, &settled->problems);
-  g_task_return_pointer (task, settled, settled_free);
-}
 
 static void
 decide_without_tpm_in_thread (GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
@@ -240,7 +204,7 @@ update_problems (IdentityLifecycle *self)
   g_autoptr (GPtrArray) problems = g_ptr_array_new ();
 
   collect (problems, self->report->problems);
-  collect (problems, self->file_problems);
+  collect (problems, identity_writer_peek_problems (self->writer));
   if (self->held_back != NULL)
     g_ptr_array_add (problems, g_strdup (self->held_back));
   if (self->report->mode == IDENTITY_MODE_TPM && is_wedged (self))
@@ -281,25 +245,16 @@ log_decision (const IdentityReport *report)
             report->reason, report->boot_commands, *report->hint != '\0' ? ": " : "", report->hint);
 }
 
-static void
-log_new_problems (GPtrArray *before, GPtrArray *now)
-{
-  for (guint i = 0; i < now->len; i++)
-    if (before == NULL || !g_ptr_array_find_with_equal_func (before, now->pdata[i], g_str_equal, NULL))
-      base_log (G_LOG_LEVEL_WARNING, BASE_LOG_ID_PROBLEM, NULL, "%s", (const char *) now->pdata[i]);
-}
-
 /* main thread: settle */
 
 static void begin_decision (IdentityLifecycle *self);
-static void begin_settling (IdentityLifecycle *self);
 static void arm_timer (IdentityLifecycle *self);
 
 static void
 on_file_touched (IdentityWatch *watch, IdentityLifecycle *self)
 {
-  /* Perhaps it was us; settling then finds all as it should be and writes nothing. */
-  begin_settling (self);
+  /* Perhaps it was us; then all is as it should be, and nothing is written. */
+  identity_writer_again (self->writer);
 }
 
 static void
@@ -320,40 +275,12 @@ tell_decided (IdentityLifecycle *self)
 }
 
 static void
-on_settled (GObject *source, GAsyncResult *result, gpointer user_data)
+on_settled (IdentityWriter *writer, IdentityLifecycle *self)
 {
-  g_autoptr (IdentityLifecycle) self = user_data;
-  Settled *settled = g_task_propagate_pointer (G_TASK (result), NULL);
-
-  self->is_settling = FALSE;
-  if (!self->is_stopped && settled->report == self->report)
-    {
-      log_new_problems (self->file_problems, settled->problems);
-      self->pending = settled->pending;
-      g_ptr_array_unref (self->file_problems);
-      self->file_problems = g_ptr_array_ref (settled->problems);
-      publish (self);
-      if (!self->is_decided)
-        tell_decided (self);
-      arm_timer (self);
-    }
-  settled_free (settled);
-  if (!self->is_stopped && self->settles_again)
-    begin_settling (self);
-}
-
-static void
-begin_settling (IdentityLifecycle *self)
-{
-  self->settles_again = self->is_settling;
-  if (self->is_settling)
-    return;
-
-  Work *work = work_new (self);
-  self->is_settling = TRUE;
-  work->report = identity_report_ref (self->report);
-  work->pending = self->pending;
-  run_aside (self, settle_in_thread, work, on_settled);
+  publish (self);
+  if (!self->is_decided)
+    tell_decided (self);
+  arm_timer (self);
 }
 
 static void
@@ -367,11 +294,10 @@ adopt_report (IdentityLifecycle *self, IdentityReport *report)
       log_decision (report);
       self->decide_pause_sec = TICK_SEC;
     }
-  log_new_problems (self->report != NULL ? self->report->problems : NULL, report->problems);
+  identity_report_log_new_problems (self->report != NULL ? self->report->problems : NULL, report->problems);
   g_clear_pointer (&self->report, identity_report_unref);
   self->report = report;
-  self->pending = report->pending;
-  begin_settling (self);
+  identity_writer_put (self->writer, report);
 }
 
 /* main thread: decide and execute */
@@ -547,7 +473,7 @@ is_tpm_at_rest (IdentityLifecycle *self)
 static gboolean
 is_settled (IdentityLifecycle *self)
 {
-  return self->report != NULL && is_tpm_at_rest (self) && !self->is_deciding && !self->is_settling && !self->looks_again && self->pending == 0
+  return self->report != NULL && is_tpm_at_rest (self) && !self->is_deciding && !self->looks_again && !identity_writer_is_pending (self->writer)
          && !self->report->retry_decision && (self->report->mode != IDENTITY_MODE_TPM || is_tpm_answering (self));
 }
 
@@ -594,8 +520,8 @@ mend (IdentityLifecycle *self)
         go_without_tpm (self);
       return;
     }
-  if (self->pending != 0)
-    begin_settling (self);
+  if (identity_writer_is_pending (self->writer))
+    identity_writer_again (self->writer);
   if (self->is_deciding)
     return;
   if (is_time_to_decide (self))
@@ -649,6 +575,8 @@ identity_lifecycle_new (const BaseConfig *config, TpmQueue *queue)
 
   self->config = config;
   self->queue = queue;
+  self->writer = identity_writer_new (config);
+  g_signal_connect (self->writer, "settled", G_CALLBACK (on_settled), self);
   return self;
 }
 
@@ -678,10 +606,11 @@ identity_lifecycle_stop (IdentityLifecycle *self)
     g_signal_handlers_disconnect_by_data (self->watch, self);
   g_clear_object (&self->watch);
   guint limit = g_timeout_add_seconds (STOP_LIMIT_SEC, on_stop_limit, &is_over);
-  while ((self->is_settling || self->is_going_without_tpm) && !is_over)
+  g_signal_handlers_disconnect_by_data (self->writer, self);
+  while ((identity_writer_is_busy (self->writer) || self->is_going_without_tpm) && !is_over)
     (void) g_main_context_iteration (NULL, TRUE);
   g_source_remove (limit);
-  return !self->is_settling && !self->is_going_without_tpm;
+  return !identity_writer_is_busy (self->writer) && !self->is_going_without_tpm;
 }
 
 void

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "identity-report.h"
 
+#include "base-log.h"
+
 #include <string.h>
 
 IdentityReport *
@@ -33,4 +35,12 @@ identity_report_get_state (const IdentityReport *report)
   if (report->problems->len > 0 || strcmp (report->reason, "provisioning-failed") == 0)
     return "degraded";
   return report->retry_decision && report->mode == IDENTITY_MODE_UNPROVISIONED ? "waiting" : "ready";
+}
+
+void
+identity_report_log_new_problems (GPtrArray *before, GPtrArray *now)
+{
+  for (guint i = 0; i < now->len; i++)
+    if (before == NULL || !g_ptr_array_find_with_equal_func (before, now->pdata[i], g_str_equal, NULL))
+      base_log (G_LOG_LEVEL_WARNING, BASE_LOG_ID_PROBLEM, NULL, "%s", (const char *) now->pdata[i]);
 }

@@ -53,6 +53,15 @@ const char *identity_report_get_state (const IdentityReport *report);
 
 IdentityReport *identity_report_ref (IdentityReport *report);
 void identity_report_unref (IdentityReport *report);
+/**
+ * identity_report_log_new_problems:
+ * @before: (nullable) (element-type utf8): what was told already
+ * @now: (element-type utf8): what is wrong now
+ *
+ * Main thread. Writes a journal entry for each problem that is new.
+ */
+void identity_report_log_new_problems (GPtrArray *before, GPtrArray *now);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (IdentityReport, identity_report_unref)
 
 G_END_DECLS
