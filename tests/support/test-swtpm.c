@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "test-swtpm.h"
 
+#include "test-proxy.h"
+
 #include <errno.h>
 #include <glib/gstdio.h>
 #include <signal.h>
@@ -15,7 +17,9 @@
 
 struct TestSwtpm
 {
-  char *folder, *state, *socket, *tcti;
+  char *folder, *state, *socket;
+  char *tcti;       /* of tpm2-tools: the TPM's own */
+  TestProxy *proxy; /* NULL unless the tests run over a device */
   gboolean started_by_firmware;
   GPid pid; /* 0 while it is dead */
 };
@@ -95,7 +99,18 @@ new_in_folder (gboolean started_by_firmware)
   self->tcti = g_strconcat ("swtpm:path=", self->socket, NULL);
   g_assert_no_errno (g_mkdir (self->state, 0700));
   test_swtpm_start (self);
+  if (test_swtpm_is_device ())
+    {
+      g_autofree char *node = g_build_filename (self->folder, "tpm0", NULL);
+      self->proxy = test_proxy_new (TEST_PROXY_DEVICE, node, self->socket);
+    }
   return self;
+}
+
+gboolean
+test_swtpm_is_device (void)
+{
+  return g_strcmp0 (g_getenv ("TPMID_TEST_TCTI"), "device") == 0;
 }
 
 TestSwtpm *
@@ -142,6 +157,7 @@ test_swtpm_free (TestSwtpm *self)
 {
   if (self == NULL)
     return;
+  test_proxy_free (self->proxy);
   if (self->pid != 0)
     test_swtpm_kill (self);
   remove_tree (self->folder);
@@ -175,7 +191,13 @@ test_swtpm_thaw (TestSwtpm *self)
 const char *
 test_swtpm_tcti (TestSwtpm *self)
 {
-  return self->tcti;
+  return self->proxy != NULL ? test_proxy_tcti (self->proxy) : self->tcti;
+}
+
+const char *
+test_swtpm_socket (TestSwtpm *self)
+{
+  return self->socket;
 }
 
 const char *

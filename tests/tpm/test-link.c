@@ -223,6 +223,19 @@ names_a_node_without_permission (void)
   g_test_trap_assert_passed ();
 }
 
+/* A socket that is not there tells that nothing is; a node is there without its TPM too. */
+static TpmidError
+assert_finds_no_tpm (TpmLink *link)
+{
+  if (test_swtpm_is_device ())
+    {
+      assert_fails (link, TPMID_ERROR_TPM_UNAVAILABLE, TPM_STATE_UNAVAILABLE, "connection");
+      return TPMID_ERROR_TPM_UNAVAILABLE;
+    }
+  assert_fails (link, TPMID_ERROR_NO_DEVICE, TPM_STATE_NO_DEVICE, "nothing answers");
+  return TPMID_ERROR_NO_DEVICE;
+}
+
 static void
 backs_off_until_told_to_retry (void)
 {
@@ -231,10 +244,10 @@ backs_off_until_told_to_retry (void)
   g_autoptr (GError) error = NULL;
 
   test_swtpm_kill (swtpm);
-  assert_fails (link, TPMID_ERROR_NO_DEVICE, TPM_STATE_NO_DEVICE, "nothing answers");
+  TpmidError reason = assert_finds_no_tpm (link);
   test_swtpm_start (swtpm);
   g_assert_false (tpm_link_ensure (link, &error));
-  assert_tpmid_error (error, TPMID_ERROR_NO_DEVICE);
+  assert_tpmid_error (error, (int) reason);
   tpm_link_retry_now (link);
   test_tpm_ensure (link);
   g_assert_cmpuint (test_tpm_status (link).reopened, ==, 0);
@@ -247,7 +260,7 @@ opens_after_the_back_off_by_itself (void)
   g_autoptr (TpmLink) link = test_tpm_link (swtpm);
 
   test_swtpm_kill (swtpm);
-  assert_fails (link, TPMID_ERROR_NO_DEVICE, TPM_STATE_NO_DEVICE, "nothing answers");
+  (void) assert_finds_no_tpm (link);
   test_swtpm_start (swtpm);
   g_usleep (150 * 1000);
   test_tpm_ensure (link);
