@@ -18,7 +18,7 @@ typedef struct TestProxy TestProxy;
 typedef enum
 {
   TEST_PROXY_SOCKET, /* a unix socket, for the TCTI "swtpm" */
-  TEST_PROXY_DEVICE, /* a terminal in raw mode under a fixed name, for the TCTI "device" */
+  TEST_PROXY_DEVICE, /* a terminal in raw mode, for the TCTI "device" of this process alone */
 } TestProxyFront;
 
 typedef enum
@@ -38,7 +38,7 @@ typedef enum
 
 /**
  * test_proxy_new:
- * @path: where programs find it: a socket (with its control socket at @path.ctrl), or a link to the terminal
+ * @path: (nullable): where programs find the socket, with its control socket at @path.ctrl; %NULL for a device
  * @tpm: data socket of a swtpm whose control socket lies at @tpm.ctrl; need not answer yet
  *
  * The device front makes the process ignore SIGHUP: opening a terminal makes it that of a session leader, who hears of its
@@ -56,7 +56,7 @@ void test_proxy_free (TestProxy *self);
 /**
  * test_proxy_tcti:
  *
- * Returns: (transfer none): "swtpm:path=…" or "device:…"
+ * Returns: (transfer none): "swtpm:path=…", or "device:…" of a node whose name stays when the terminal is replaced
  */
 const char *test_proxy_tcti (TestProxy *self);
 

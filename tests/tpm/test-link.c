@@ -245,6 +245,12 @@ backs_off_until_told_to_retry (void)
 
   test_swtpm_kill (swtpm);
   TpmidError reason = assert_finds_no_tpm (link);
+  /* Until it waits for 1.6 s, long enough for a TPM to start meanwhile. */
+  for (gulong wait_ms = 100; wait_ms < 1600; wait_ms *= 2)
+    {
+      g_usleep ((wait_ms + 10) * 1000);
+      (void) assert_finds_no_tpm (link);
+    }
   test_swtpm_start (swtpm);
   g_assert_false (tpm_link_ensure (link, &error));
   assert_tpmid_error (error, (int) reason);
