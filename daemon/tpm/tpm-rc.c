@@ -103,7 +103,6 @@ static const Row tss_rows[] = {
   { TSS2_SYS_RC_MALFORMED_RESPONSE, TRANSPORT },
   { TSS2_SYS_RC_INSUFFICIENT_RESPONSE, TRANSPORT },
   { TSS2_SYS_RC_INSUFFICIENT_CONTEXT, TRANSPORT },
-  { TSS2_MU_RC_INSUFFICIENT_BUFFER, BAD_DATA },
 };
 
 static const Row transport_row = { 0, TRANSPORT };
@@ -151,7 +150,9 @@ look_up (guint32 rc)
   row = find_row (tss_rows, G_N_ELEMENTS (tss_rows), rc);
   if (row != NULL)
     return row;
-  return (rc & TSS2_RC_LAYER_MASK) == TSS2_TCTI_RC_LAYER ? &transport_row : &defect_row;
+  /* All that is unmarshalled here is answers. One that cannot be is no answer of a TPM, however well its frame looked. */
+  guint32 layer = rc & TSS2_RC_LAYER_MASK;
+  return layer == TSS2_TCTI_RC_LAYER || layer == TSS2_MU_RC_LAYER ? &transport_row : &defect_row;
 }
 
 TpmidError

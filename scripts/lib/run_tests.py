@@ -22,6 +22,9 @@ SANITIZERS = [*STRICT, "-Db_sanitize=address,undefined", "-Db_lundef=false"]
 CLANG = [*STRICT, "-Dc_args=-Wno-unused-variable"]
 # A case of the Test Anything Protocol: "ok 3 - name # SKIP reason".
 CASE = re.compile(r"^(?P<bad>not )?ok\b *\d* *(?:- )?(?P<name>[^#\n]*)(?:# *(?P<skip>SKIP)\S* *(?P<reason>.*))?$", re.MULTILINE | re.IGNORECASE)
+# What the tests of a TPM in trouble say of themselves at their end.
+FAULTS = re.compile(r"^# faults: (\d+) injected, (\d+) survived$", re.MULTILINE)
+FIGURE = re.compile(r"^# ((?:recoveries|status): .*)$", re.MULTILINE)
 
 Outcome = collections.namedtuple("Outcome", "tier name result reason")  # result: passed, failed or skipped
 
@@ -37,6 +40,8 @@ class Run:
         self.environment = {}
         self.selection = selection
         self.outcomes = []
+        self.faults = [0, 0]  # injected, survived
+        self.figures = []
 
     def make(self):
         print(f"== {self.title}: building in {self.folder.name}/", flush=True)
@@ -57,6 +62,9 @@ class Run:
             self.outcomes.append(Outcome("meson", "meson test", "failed", result.stdout))
         for tier in sorted({outcome.tier for outcome in self.outcomes}):
             print(f"   {tier}: {summary(outcome for outcome in self.outcomes if outcome.tier == tier)}")
+        for figure in self.figures:
+            print(f"   {figure}")
+        print(f"   faults: {self.faults[0]} injected, {self.faults[1]} survived")
         print(f"   in {time.monotonic() - started:.0f} s", flush=True)
 
     def introspect(self):
@@ -72,6 +80,9 @@ class Run:
             for match in CASE.finditer(output):
                 result = "failed" if match["bad"] else "skipped" if match["skip"] else "passed"
                 cases.append(Outcome(tier, f"{name}: {match['name'].strip()}", result, match["reason"] or ""))
+        for match in FAULTS.finditer(output):
+            self.faults = [total + int(number) for total, number in zip(self.faults, match.groups())]
+        self.figures += [f"{name}: {match[1]}" for match in FIGURE.finditer(output)]
         good = test["result"] in ("OK", "SKIP", "EXPECTEDFAIL")
         if good and not cases:
             skipped = test["result"] == "SKIP"

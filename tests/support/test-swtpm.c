@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "test-swtpm.h"
 
+#include "test-proxy.h"
+
 #include <errno.h>
 #include <glib/gstdio.h>
 #include <signal.h>
@@ -11,11 +13,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define READY_LIMIT_MS 10000
+#define READY_LIMIT_MS 30000
 
 struct TestSwtpm
 {
-  char *folder, *state, *socket, *tcti;
+  char *folder, *state, *socket;
+  char *tcti;       /* of tpm2-tools: the TPM's own */
+  TestProxy *proxy; /* NULL unless the tests run over a device */
   gboolean started_by_firmware;
   GPid pid; /* 0 while it is dead */
 };
@@ -26,17 +30,24 @@ die_with_parent (gpointer user_data)
   (void) prctl (PR_SET_PDEATHSIG, SIGKILL);
 }
 
+/* Whether the TPM answers a command: swtpm listens before it has read its state, which takes long where the disk is busy. */
 static gboolean
 answers (const char *path)
 {
+  static const guint8 get_test_result[] = { 0x80, 0x01, 0, 0, 0, 10, 0, 0, 0x01, 0x7c };
+  struct timeval patience = { .tv_sec = 1 };
   struct sockaddr_un address = { .sun_family = AF_UNIX };
+  guint8 byte;
   int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
   g_assert_cmpint (fd, >=, 0);
   g_assert_cmpuint (g_strlcpy (address.sun_path, path, sizeof address.sun_path), <, sizeof address.sun_path);
-  int result = connect (fd, (struct sockaddr *) &address, sizeof address);
+  g_assert_no_errno (setsockopt (fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience));
+  gboolean answered = connect (fd, (struct sockaddr *) &address, sizeof address) == 0
+                      && send (fd, get_test_result, sizeof get_test_result, MSG_NOSIGNAL) == sizeof get_test_result
+                      && recv (fd, &byte, sizeof byte, 0) == sizeof byte;
   g_assert_no_errno (close (fd));
-  return result == 0;
+  return answered;
 }
 
 static void
@@ -87,6 +98,8 @@ new_in_folder (gboolean started_by_firmware)
   TestSwtpm *self = g_new0 (TestSwtpm, 1);
   g_autoptr (GError) error = NULL;
 
+  /* A TPM that dies while it is written to is an error and no signal, as in every program that uses GIO's sockets. */
+  (void) signal (SIGPIPE, SIG_IGN);
   self->started_by_firmware = started_by_firmware;
   self->folder = g_dir_make_tmp ("tpmid-XXXXXX", &error);
   g_assert_no_error (error);
@@ -95,7 +108,15 @@ new_in_folder (gboolean started_by_firmware)
   self->tcti = g_strconcat ("swtpm:path=", self->socket, NULL);
   g_assert_no_errno (g_mkdir (self->state, 0700));
   test_swtpm_start (self);
+  if (test_swtpm_is_device ())
+    self->proxy = test_proxy_new (TEST_PROXY_DEVICE, NULL, self->socket);
   return self;
+}
+
+gboolean
+test_swtpm_is_device (void)
+{
+  return g_strcmp0 (g_getenv ("TPMID_TEST_TCTI"), "device") == 0;
 }
 
 TestSwtpm *
@@ -142,6 +163,7 @@ test_swtpm_free (TestSwtpm *self)
 {
   if (self == NULL)
     return;
+  test_proxy_free (self->proxy);
   if (self->pid != 0)
     test_swtpm_kill (self);
   remove_tree (self->folder);
@@ -175,7 +197,13 @@ test_swtpm_thaw (TestSwtpm *self)
 const char *
 test_swtpm_tcti (TestSwtpm *self)
 {
-  return self->tcti;
+  return self->proxy != NULL ? test_proxy_tcti (self->proxy) : self->tcti;
+}
+
+const char *
+test_swtpm_socket (TestSwtpm *self)
+{
+  return self->socket;
 }
 
 const char *

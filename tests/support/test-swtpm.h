@@ -65,11 +65,26 @@ void test_swtpm_freeze (TestSwtpm *self);
 void test_swtpm_thaw (TestSwtpm *self);
 
 /**
+ * test_swtpm_is_device:
+ *
+ * Returns: whether the tests reach their TPMs through a character device (see #TestProxy), as they do when the
+ * environment says TPMID_TEST_TCTI=device. The node stays when the TPM dies, as that of a kernel does.
+ */
+gboolean test_swtpm_is_device (void);
+
+/**
  * test_swtpm_tcti:
  *
- * Returns: (transfer none): "swtpm:path=…"
+ * Returns: (transfer none): "swtpm:path=…", or "device:…"
  */
 const char *test_swtpm_tcti (TestSwtpm *self);
+
+/**
+ * test_swtpm_socket:
+ *
+ * Returns: (transfer none): the data socket; the control socket's name is the same with ".ctrl"
+ */
+const char *test_swtpm_socket (TestSwtpm *self);
 
 /**
  * test_swtpm_folder:

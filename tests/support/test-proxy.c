@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "test-proxy.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib-unix.h>
+#include <glib/gstdio.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <termios.h>
+#include <unistd.h>
+
+/* Tag, size, code: TPM 2.0 Library Part 1, 18. */
+#define HEADER_SIZE 10
+#define MESSAGE_SIZE 4096
+#define SHORT_SIZE 5
+
+typedef struct
+{
+  TestSpoil spoil;
+  guint nth, times; /* nothing is spoiled when times is 0 */
+  guint32 code;
+} Plan;
+
+struct TestProxy
+{
+  TestProxyFront front;
+  char *path, *tpm, *tcti;
+  int fd;   /* the socket that listens, or the terminal's far end */
+  int node; /* the terminal's near end, held open: a program that leaves is not the end of the terminal */
+  int stop[2];
+  GThread *thread;
+
+  GMutex mutex;
+  Plan plan;
+  guint commands, spoiled;
+};
+
+static guint32
+get_be32 (const guint8 *bytes)
+{
+  guint32 value;
+
+  memcpy (&value, bytes, sizeof value);
+  return GUINT32_FROM_BE (value);
+}
+
+static void
+put_be32 (guint8 *bytes, guint32 value)
+{
+  value = GUINT32_TO_BE (value);
+  memcpy (bytes, &value, sizeof value);
+}
+
+static struct sockaddr_un
+address_of (const char *path)
+{
+  struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+  g_assert_cmpuint (g_strlcpy (address.sun_path, path, sizeof address.sun_path), <, sizeof address.sun_path);
+  return address;
+}
+
+static int
+new_socket (void)
+{
+  int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+  g_assert_cmpint (fd, >=, 0);
+  return fd;
+}
+
+static void
+open_socket (TestProxy *self)
+{
+  struct sockaddr_un address = address_of (self->path);
+  g_autofree char *control = g_strconcat (self->path, ".ctrl", NULL);
+  g_autofree char *target = g_strconcat (self->tpm, ".ctrl", NULL);
+
+  self->fd = new_socket ();
+  g_assert_no_errno (bind (self->fd, (struct sockaddr *) &address, sizeof address));
+  g_assert_no_errno (listen (self->fd, 8));
+  g_assert_no_errno (symlink (target, control));
+}
+
+/* Makes a terminal. Its near end gets the number of the one before it: that is the name by which it is opened, and no
+ * file system takes its time with it. */
+static void
+open_terminal (TestProxy *self)
+{
+  char name[64];
+  struct termios mode;
+
+  self->fd = posix_openpt (O_RDWR | O_NOCTTY | O_CLOEXEC);
+  g_assert_cmpint (self->fd, >=, 0);
+  g_assert_no_errno (unlockpt (self->fd));
+  g_assert_cmpint (ptsname_r (self->fd, name, sizeof name), ==, 0);
+  int node = open (name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+  g_assert_cmpint (node, >=, 0);
+  g_assert_no_errno (tcgetattr (node, &mode));
+  cfmakeraw (&mode);
+  g_assert_no_errno (tcsetattr (node, TCSANOW, &mode));
+  if (self->node < 0)
+    self->node = node;
+  else
+    {
+      g_assert_cmpint (dup3 (node, self->node, O_CLOEXEC), ==, self->node);
+      g_assert_no_errno (close (node));
+    }
+}
+
+/* Whoever has the old terminal open gets an error; the name is never without a terminal. */
+static void
+replace_terminal (TestProxy *self)
+{
+  int fd = self->fd;
+
+  open_terminal (self);
+  g_assert_no_errno (close (fd));
+}
+
+static gboolean
+wait_for (TestProxy *self, int fd)
+{
+  struct pollfd fds[] = { { .fd = fd, .events = POLLIN }, { .fd = self->stop[0], .events = POLLIN } };
+
+  g_assert_cmpint (TEMP_FAILURE_RETRY (poll (fds, G_N_ELEMENTS (fds), -1)), >, 0);
+  return fds[1].revents == 0;
+}
+
+static gboolean
+read_all (TestProxy *self, int fd, guint8 *buffer, gsize size)
+{
+  for (gsize at = 0; at < size;)
+    {
+      if (!wait_for (self, fd))
+        return FALSE;
+      gssize n = TEMP_FAILURE_RETRY (read (fd, buffer + at, size - at));
+      if (n <= 0)
+        return FALSE;
+      at += (gsize) n;
+    }
+  return TRUE;
+}
+
+/* A command or an answer; 0 when the other side is gone, or the proxy is to stop. */
+static gsize
+read_message (TestProxy *self, int fd, guint8 buffer[MESSAGE_SIZE])
+{
+  if (!read_all (self, fd, buffer, HEADER_SIZE))
+    return 0;
+  gsize size = get_be32 (buffer + 2);
+  g_assert_cmpuint (size, >=, HEADER_SIZE);
+  g_assert_cmpuint (size, <=, MESSAGE_SIZE);
+  return read_all (self, fd, buffer + HEADER_SIZE, size - HEADER_SIZE) ? size : 0;
+}
+
+static gboolean
+write_message (int fd, const guint8 *buffer, gsize size)
+{
+  return TEMP_FAILURE_RETRY (write (fd, buffer, size)) == (gssize) size; /* without SIGPIPE: see test-swtpm.c */
+}
+
+/* One connection for each command, as the TCTI of swtpm does, so that others can use the TPM in between. */
+static gsize
+ask_tpm (TestProxy *self, const guint8 *command, gsize size, guint8 answer[MESSAGE_SIZE])
+{
+  struct sockaddr_un address = address_of (self->tpm);
+  int fd = new_socket ();
+  gsize answered = 0;
+
+  if (connect (fd, (struct sockaddr *) &address, sizeof address) == 0 && write_message (fd, command, size))
+    answered = read_message (self, fd, answer);
+  g_assert_no_errno (close (fd));
+  return answered;
+}
+
+/* Whether the answer to this command is one to be spoiled. */
+static gboolean
+take_plan (TestProxy *self, Plan *ret_plan)
+{
+  g_mutex_lock (&self->mutex);
+  *ret_plan = self->plan;
+  self->commands++;
+  gboolean now = self->plan.times > 0 && self->plan.nth <= 1;
+  if (self->plan.nth > 1)
+    self->plan.nth--;
+  else if (now)
+    self->plan.times--;
+  g_mutex_unlock (&self->mutex);
+  return now;
+}
+
+static void
+count_spoiled (TestProxy *self)
+{
+  g_mutex_lock (&self->mutex);
+  self->spoiled++;
+  g_mutex_unlock (&self->mutex);
+}
+
+/* The same in each run. */
+static void
+fill_with_noise (guint8 *bytes, gsize size)
+{
+  g_autoptr (GRand) rand = g_rand_new_with_seed ((guint32) size);
+
+  for (gsize i = 0; i < size; i++)
+    bytes[i] = (guint8) g_rand_int (rand);
+}
+
+static gsize
+spoil (const Plan *plan, guint8 *answer, gsize size)
+{
+  switch (plan->spoil)
+    {
+    case TEST_SPOIL_NOTHING:
+      return 0;
+    case TEST_SPOIL_SHORT:
+      return SHORT_SIZE;
+    case TEST_SPOIL_CUT:
+      return size - 1;
+    case TEST_SPOIL_LARGE:
+      put_be32 (answer + 2, (guint32) size + 1);
+      return size;
+    case TEST_SPOIL_SMALL:
+      put_be32 (answer + 2, HEADER_SIZE - 1);
+      return size;
+    case TEST_SPOIL_HUGE:
+      put_be32 (answer + 2, G_MAXUINT32);
+      return size;
+    case TEST_SPOIL_TAG:
+      answer[0] = 0x12;
+      return size;
+    case TEST_SPOIL_BODY:
+      fill_with_noise (answer + HEADER_SIZE, size - HEADER_SIZE);
+      return size;
+    case TEST_SPOIL_GARBAGE:
+      fill_with_noise (answer, size);
+      return size;
+    case TEST_SPOIL_CODE:
+    case TEST_N_SPOILS:
+      break;
+    }
+  g_assert_not_reached ();
+}
+
+static gsize
+refuse (const Plan *plan, guint8 *answer)
+{
+  static const guint8 refusal[HEADER_SIZE] = { 0x80, 0x01, 0, 0, 0, HEADER_SIZE };
+
+  memcpy (answer, refusal, HEADER_SIZE);
+  put_be32 (answer + 6, plan->code);
+  return HEADER_SIZE;
+}
+
+/* @ret_broken: what is given back is no message, nobody can tell where it ends. */
+static gsize
+make_answer (TestProxy *self, const guint8 *command, gsize size, guint8 answer[MESSAGE_SIZE], gboolean *ret_broken)
+{
+  Plan plan;
+  gboolean now = take_plan (self, &plan);
+
+  *ret_broken = FALSE;
+  if (now && plan.spoil == TEST_SPOIL_CODE)
+    {
+      count_spoiled (self);
+      return refuse (&plan, answer);
+    }
+  size = ask_tpm (self, command, size, answer);
+  if (!now || size == 0 || (plan.spoil == TEST_SPOIL_BODY && size == HEADER_SIZE))
+    return size;
+  count_spoiled (self);
+  *ret_broken = TRUE;
+  return spoil (&plan, answer, size);
+}
+
+/* Serves one command; %FALSE when the connection has to end. */
+static gboolean
+serve (TestProxy *self, int fd)
+{
+  guint8 command[MESSAGE_SIZE], answer[MESSAGE_SIZE];
+  gboolean broken;
+  gsize size = read_message (self, fd, command);
+
+  if (size == 0)
+    return FALSE;
+  /* Nobody takes what is left of an earlier answer for the one to this command; the kernel sees to that as well. */
+  if (self->front == TEST_PROXY_DEVICE)
+    g_assert_no_errno (tcflush (self->node, TCIFLUSH));
+  size = make_answer (self, command, size, answer, &broken);
+  if (size == 0 || !write_message (fd, answer, size))
+    return FALSE;
+  /* On a socket a reader would wait for what is missing; a device gives what it has. */
+  return !broken || self->front == TEST_PROXY_DEVICE;
+}
+
+static void
+serve_connection (TestProxy *self)
+{
+  int fd = TEMP_FAILURE_RETRY (accept4 (self->fd, NULL, NULL, SOCK_CLOEXEC));
+
+  g_assert_cmpint (fd, >=, 0);
+  while (serve (self, fd))
+    continue;
+  g_assert_no_errno (close (fd));
+}
+
+static gpointer
+run (gpointer data)
+{
+  TestProxy *self = (TestProxy *) data;
+
+  while (wait_for (self, self->fd))
+    if (self->front == TEST_PROXY_SOCKET)
+      serve_connection (self);
+    else if (!serve (self, self->fd))
+      replace_terminal (self);
+  return NULL;
+}
+
+TestProxy *
+test_proxy_new (TestProxyFront front, const char *path, const char *tpm)
+{
+  TestProxy *self = g_new0 (TestProxy, 1);
+
+  self->front = front;
+  self->path = g_strdup (path);
+  self->tpm = g_strdup (tpm);
+  self->node = -1;
+  g_mutex_init (&self->mutex);
+  g_assert_true (g_unix_open_pipe (self->stop, FD_CLOEXEC, NULL));
+  if (front == TEST_PROXY_DEVICE)
+    {
+      (void) signal (SIGHUP, SIG_IGN);
+      open_terminal (self);
+      self->tcti = g_strdup_printf ("device:/proc/self/fd/%d", self->node);
+    }
+  else
+    {
+      open_socket (self);
+      self->tcti = g_strconcat ("swtpm:path=", path, NULL);
+    }
+  self->thread = g_thread_new ("proxy", run, self);
+  return self;
+}
+
+static void
+remove_names (TestProxy *self)
+{
+  g_autofree char *control = g_strconcat (self->path, ".ctrl", NULL);
+
+  g_assert_no_errno (g_unlink (self->path));
+  g_assert_no_errno (g_unlink (control));
+}
+
+void
+test_proxy_free (TestProxy *self)
+{
+  if (self == NULL)
+    return;
+  g_assert_no_errno (close (self->stop[1]));
+  (void) g_thread_join (self->thread);
+  g_assert_no_errno (close (self->stop[0]));
+  g_assert_no_errno (close (self->fd));
+  if (self->node >= 0)
+    g_assert_no_errno (close (self->node));
+  if (self->front == TEST_PROXY_SOCKET)
+    remove_names (self);
+  g_mutex_clear (&self->mutex);
+  g_free (self->path);
+  g_free (self->tpm);
+  g_free (self->tcti);
+  g_free (self);
+}
+
+const char *
+test_proxy_tcti (TestProxy *self)
+{
+  return self->tcti;
+}
+
+void
+test_proxy_spoil (TestProxy *self, TestSpoil spoil_with, guint nth, guint times, guint32 code)
+{
+  g_mutex_lock (&self->mutex);
+  self->plan = (Plan){ spoil_with, nth, times, code };
+  g_mutex_unlock (&self->mutex);
+}
+
+guint
+test_proxy_get_spoiled (TestProxy *self)
+{
+  g_mutex_lock (&self->mutex);
+  guint spoiled = self->spoiled;
+  g_mutex_unlock (&self->mutex);
+  return spoiled;
+}
+
+guint
+test_proxy_get_commands (TestProxy *self)
+{
+  g_mutex_lock (&self->mutex);
+  guint commands = self->commands;
+  g_mutex_unlock (&self->mutex);
+  return commands;
+}
