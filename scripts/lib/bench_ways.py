@@ -37,6 +37,7 @@ class Device(Boot):
     def __init__(self, folder, stopping):
         super().__init__(None, folder, stopping)
         self.relay = None
+        self.owners = []  # processes other than tpmidd that have the TPM now
 
     def open(self):
         self.start(True, "exclusive", [f"DeviceKeyHandle={KEY_HANDLE}"])  # the first boot makes the key
@@ -52,6 +53,8 @@ class Device(Boot):
             raise BootError(f"{self.tail(self.log)}tpmidd ended with status {status}, its messages are above")
 
     def stop(self):
+        for process in self.owners:
+            self.end(process)
         super().stop()
         if self.relay is not None:
             self.relay.close()
@@ -192,7 +195,7 @@ class Abrmd(Way):
         command = [self.program, "--session", *(["--allow-root"] if self.device.is_root else []),
                    f"--tcti={self.device.tcti_through(relayed)}"]
         self.process = self.device.spawn(command, log, env={**os.environ, **self.environment})
-        self.device.processes.append(self.process)
+        self.device.owners.append(self.process)
         self.device.wait_for(lambda: pause() or self.is_on_bus(), self.process, log, START_LIMIT, "tpm2-abrmd")
 
     def open_bus(self):
@@ -210,7 +213,7 @@ class Abrmd(Way):
 
     def close(self):
         self.device.end(self.process)
-        self.device.processes.remove(self.process)
+        self.device.owners.remove(self.process)
 
     def turn(self, operation, callers, seconds):
         return self.device.run_callers("esapi", operation, "tabrmd:bus_type=session", callers, seconds, self.environment, self.count)
