@@ -25,6 +25,7 @@ from boot import BootError, Interrupted
 
 CHIP_DELAY = 0.05  # seconds for each command: an ECDSA signature takes discrete TPMs 40 to 200 ms
 COUNT_SECONDS = 0.05
+CALLERS_MAX = 256  # of tests/bench/bench-caller
 TARGETS = ["daemon/tpmidd", "client/tpmidctl", "tests/bench/bench-caller"]
 
 
@@ -66,7 +67,7 @@ def quantile(times, part):
 
 
 def make_rows(ways, callers):
-    return [Row(way, number) for way in ways for number in (callers if way.concurrent else [1])]
+    return [Row(way, count) for way in ways for count in (callers if way.concurrent else [1])]
 
 
 def run_round(rows, operation, relayed, seconds, delay, take):
@@ -93,9 +94,9 @@ def measure(ways, operation, delay, options):
         row.counted = turn.commands / len(turn.times)
 
     run_round(rows, operation, True, min(COUNT_SECONDS, options.seconds), 0.0, count)
-    for number in range(options.rounds):
-        progress(f"{operation.name}, {delay * 1000:.0f} ms added, round {number + 1} of {options.rounds}")
-        run_round(rows, operation, delay > 0, options.seconds, delay, lambda row, turn: row.turns.append(turn))
+    for turn in range(options.rounds):
+        progress(f"{operation.name}, {delay * 1000:.0f} ms added, round {turn + 1} of {options.rounds}")
+        run_round(rows, operation, delay > 0, options.seconds, delay, lambda row, made: row.turns.append(made))
     progress("")
     return rows
 
@@ -144,28 +145,28 @@ def print_tables(report):
         print(f"left out: {way}: {reason}")
 
 
-def number_list(text):
-    numbers = [int(part) for part in text.split(",")]
-    if not all(1 <= number <= 256 for number in numbers):
-        raise ValueError
-    return numbers
-
-
-def positive(kind):
+def number(kind, largest):
     def convert(text):
-        number = kind(text)
-        if not 0 < number <= 600:
+        value = kind(text)
+        if not 0 < value <= largest:
             raise ValueError
-        return number
-    convert.__name__ = f"{kind.__name__} up to 600"
+        return value
+    convert.__name__ = f"number (above 0, at most {largest})"
     return convert
+
+
+def number_list(text):
+    return [number(int, CALLERS_MAX)(part) for part in text.split(",")]
+
+
+number_list.__name__ = "list of numbers"
 
 
 def parse_arguments():
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__, allow_abbrev=False,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=positive(int), default=9, metavar="N", help="turns for each row (9)")
-    parser.add_argument("--seconds", type=positive(float), default=0.5, metavar="S", help="length of a turn (0.5)")
+    parser.add_argument("--rounds", type=number(int, 1000), default=9, metavar="N", help="turns for each row (9)")
+    parser.add_argument("--seconds", type=number(float, 600), default=0.5, metavar="S", help="length of a turn (0.5)")
     parser.add_argument("--callers", type=number_list, default=[1, 4, 8, 16], metavar="N,...",
                         help="how many callers at a time, one row for each (1,4,8,16)")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON, with the ratio of each round")
@@ -174,8 +175,8 @@ def parse_arguments():
 
 def interrupt(_number, _frame):
     """Once; what follows must be able to clean up."""
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
+    for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(signum, signal.SIG_IGN)
     raise Interrupted
 
 
@@ -192,8 +193,8 @@ def run(options):
 
 def main():
     options = parse_arguments()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, interrupt)
+    for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(signum, interrupt)
     try:
         report = run(options)
     except Interrupted:
