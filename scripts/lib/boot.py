@@ -112,7 +112,7 @@ class Boot:
             self.shut_down_tpm()
         for process in reversed(self.processes):
             self.end(process)
-        if self.is_ready and self.daemon.returncode != 0:
+        if self.is_ready and self.daemon is not None and self.daemon.returncode != 0:
             print(f"dev: tpmidd ended with status {self.daemon.returncode} (a negative one is a signal)", file=sys.stderr)
         last_words = messages(self.log) if self.log.exists() else []
         shutil.rmtree(self.run, ignore_errors=True)
