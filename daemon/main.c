@@ -13,6 +13,7 @@
 
 #include <gio/gio.h>
 #include <glib-unix.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -84,6 +85,8 @@ isolate_process (void)
   /* Keys and passwords must not end up in a core dump or under a debugger of the same uid. (The leak sanitizer is one.) */
   if (!TPMID_SANITIZED)
     (void) prctl (PR_SET_DUMPABLE, 0);
+  /* A TPM that goes away while a command is written to its socket is an error of that command. */
+  (void) signal (SIGPIPE, SIG_IGN);
   /* Expected answers of a TPM are errors to the TSS, which prints them. */
   g_setenv ("TSS2_LOG", "all+NONE", FALSE);
   /* A system-wide provider that reaches the TPM through tpmidd would wait for tpmidd for ever, in tpmidd. */

@@ -43,11 +43,11 @@ tpm_cache_add (TpmCache *self, ESYS_CONTEXT *esys, guint32 handle, ESYS_TR tr)
   guint i = self->n_entries++;
   self->entries[i].handle = handle;
   self->entries[i].tr = tr;
-  self->entries[i].note = 0;
+  self->entries[i].note = (TpmNote) { 0 };
   self->entries[i].used = ++self->uses;
 }
 
-gsize *
+TpmNote *
 tpm_cache_note (TpmCache *self, guint32 handle)
 {
   guint i = find (self, handle);

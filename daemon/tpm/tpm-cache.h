@@ -1,13 +1,26 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <glib.h>
+#include "tpm-types.h"
+
 #include <tss2/tss2_esys.h>
 
 G_BEGIN_DECLS
 
 /* More persistent objects than a job and the daemon's own key need. */
 #define TPM_CACHE_SIZE 8
+
+/**
+ * TpmNote:
+ *
+ * What goes with a cached object, zero at first: ESYS keeps the one to itself, and hashes the whole public area for each
+ * question for the other.
+ */
+typedef struct
+{
+  gsize coordinate_size;
+  guint8 name[TPM_NAME_SIZE];
+} TpmNote;
 
 /**
  * TpmCache:
@@ -21,7 +34,7 @@ typedef struct
   {
     guint32 handle;
     ESYS_TR tr;
-    gsize note;
+    TpmNote note;
     guint64 used;
   } entries[TPM_CACHE_SIZE];
   guint n_entries;
@@ -44,10 +57,10 @@ void tpm_cache_add (TpmCache *self, ESYS_CONTEXT *esys, guint32 handle, ESYS_TR 
 /**
  * tpm_cache_note:
  *
- * Returns: (transfer none) (nullable): a number that goes with the object as long as it is in the cache, 0 at first; %NULL
- * when @handle is not in the cache
+ * Returns: (transfer none) (nullable): the note that goes with the object as long as it is in the cache; %NULL when @handle is
+ * not in the cache
  */
-gsize *tpm_cache_note (TpmCache *self, guint32 handle);
+TpmNote *tpm_cache_note (TpmCache *self, guint32 handle);
 
 void tpm_cache_remove (TpmCache *self, ESYS_CONTEXT *esys, guint32 handle);
 

@@ -46,6 +46,15 @@ fail_taken (guint32 handle, GError **error)
   return FALSE;
 }
 
+static void
+note_public (TpmLink *link, guint32 handle, const TpmPublic *public)
+{
+  TpmNote *note = tpm_link_note (link, handle);
+
+  note->coordinate_size = public->coordinate_size;
+  memcpy (note->name, public->name, TPM_NAME_SIZE);
+}
+
 /* What lies at the handle now; FALSE in @ret_public's ours for everything that is no key of ours. */
 static gboolean
 read_public (TpmLink *link, guint32 handle, TpmPublic *ret_public, GError **error)
@@ -64,7 +73,7 @@ read_public (TpmLink *link, guint32 handle, TpmPublic *ret_public, GError **erro
 
   TpmPublic found = { 0 };
   (void) tpm_template_recognise (public, name, &found);
-  *tpm_link_note (link, handle) = found.coordinate_size;
+  note_public (link, handle, &found);
   *ret_public = found;
   return TRUE;
 }
@@ -160,7 +169,7 @@ tpm_key_create (TpmLink *link, guint32 handle, TpmKeyAlgorithm algorithm, TpmPub
     }
   if (!make_persistent (link, key.tr, handle, error))
     return FALSE;
-  *tpm_link_note (link, handle) = made.coordinate_size;
+  note_public (link, handle, &made);
 
   *ret_public = made;
   memcpy (ret_srk_name, srk_name, TPM_NAME_SIZE);
@@ -176,15 +185,6 @@ fail_orphaned (guint32 handle, GError **error)
 }
 
 static gboolean
-has_name (TpmLink *link, ESYS_TR tr, const guint8 name[TPM_NAME_SIZE])
-{
-  g_autoptr (TPM2B_NAME) found = NULL;
-
-  return Esys_TR_GetName (tpm_link_esys (link), tr, &found) == TSS2_RC_SUCCESS && found->size == TPM_NAME_SIZE
-         && memcmp (found->name, name, TPM_NAME_SIZE) == 0;
-}
-
-static gboolean
 get_signing_key (TpmLink *link, guint32 handle, const guint8 name[TPM_NAME_SIZE], ESYS_TR *ret_tr, gsize *ret_coordinate_size,
                  GError **error)
 {
@@ -193,9 +193,7 @@ get_signing_key (TpmLink *link, guint32 handle, const guint8 name[TPM_NAME_SIZE]
   ESYS_TR tr;
 
   gboolean found = tpm_link_get_persistent (link, handle, &tr, &cause);
-  if (found && !has_name (link, tr, name))
-    return fail_orphaned (handle, error);
-  if (found && *tpm_link_note (link, handle) == 0)
+  if (found && tpm_link_note (link, handle)->coordinate_size == 0)
     found = read_public (link, handle, &public, &cause);
   if (!found)
     {
@@ -209,11 +207,12 @@ get_signing_key (TpmLink *link, guint32 handle, const guint8 name[TPM_NAME_SIZE]
       g_propagate_error (error, g_steal_pointer (&cause));
       return FALSE;
     }
-  if (*tpm_link_note (link, handle) == 0)
-    return fail_taken (handle, error);
+  const TpmNote *note = tpm_link_note (link, handle);
+  if (memcmp (note->name, name, TPM_NAME_SIZE) != 0)
+    return fail_orphaned (handle, error);
 
   *ret_tr = tr;
-  *ret_coordinate_size = *tpm_link_note (link, handle);
+  *ret_coordinate_size = note->coordinate_size;
   return TRUE;
 }
 

@@ -3,6 +3,7 @@
 
 /* What the files of this room share, and tests of it may use. TPM thread, unless a function says otherwise. */
 
+#include "tpm-cache.h"
 #include "tpm-link.h"
 #include "tpm-tcti.h"
 
@@ -88,10 +89,10 @@ void tpm_link_adopt_persistent (TpmLink *link, guint32 handle, ESYS_TR tr);
 /**
  * tpm_link_note:
  *
- * Returns: (transfer none) (nullable): a number that tpm-key keeps with an object in the cache, 0 at first; %NULL when
- * @handle is not in the cache. No command.
+ * Returns: (transfer none) (nullable): what tpm-key keeps with an object in the cache, zero at first; %NULL when @handle is not in
+ * the cache. No command.
  */
-gsize *tpm_link_note (TpmLink *link, guint32 handle);
+TpmNote *tpm_link_note (TpmLink *link, guint32 handle);
 
 /**
  * tpm_link_forget:

@@ -477,7 +477,7 @@ tpm_link_adopt_persistent (TpmLink *link, guint32 handle, ESYS_TR tr)
   tpm_cache_add (&link->cache, tpm_link_esys (link), handle, tr);
 }
 
-gsize *
+TpmNote *
 tpm_link_note (TpmLink *link, guint32 handle)
 {
   assert_thread (link);
