@@ -49,7 +49,7 @@ def missing(text):
 def run(folder, *command):
     """A boot of the device in the folder: the output of the command, which must succeed."""
     os.chmod(folder, 0o755)
-    work = pathlib.Path(folder, "work")
+    work = pathlib.Path(folder, "trial")
     work.mkdir(exist_ok=True)
     result = subprocess.run([ROOT / "scripts" / "dev", "--state", f"{folder}/device", "--", *command], cwd=work, capture_output=True,
                             stdin=subprocess.DEVNULL, text=True, timeout=LIMIT)
@@ -100,7 +100,7 @@ def test_shell_commands_work(folder):
     need_root()
     output = run(folder, "sh", "-c", calling.program(PAGE, "sh"))
     expect(output.endswith("no such key\n") and "\nSN-0001\n" in output, output)
-    subprocess.run(["openssl", "req", "-in", f"{folder}/work/device-1.csr", "-verify", "-noout"], check=True, capture_output=True)
+    subprocess.run(["openssl", "req", "-in", f"{folder}/trial/device-1.csr", "-verify", "-noout"], check=True, capture_output=True)
 
 
 if __name__ == "__main__":
