@@ -27,6 +27,7 @@ SYSUSERS = ROOT / "systemd" / "tpmidd.sysusers.conf"
 TMPFILES = ROOT / "systemd" / "tpmidd.tmpfiles.conf"
 POLICY = ROOT / "policy" / "org.tpmid1.conf"
 RUN_PARENT = pathlib.Path("/tmp")
+RUN_YOUNG = 60  # seconds
 RUN_PREFIX = "tpmid-dev-"
 RUN_LOCK = "lock"
 # All that tpmidd gets of the caller's environment: a unit's is as short. The last ones are for who debugs it.
@@ -297,10 +298,10 @@ def lock_run_folder(run):
 
 
 def sweep():
-    """Removes our run folders of boots that were killed: those whose lock nobody holds."""
+    """Removes our run folders of boots that were killed: those whose lock nobody holds. Young ones stay, as somebody may look."""
     for run in RUN_PARENT.glob(f"{RUN_PREFIX}*"):
         with contextlib.suppress(OSError):
-            if run.is_symlink() or run.stat().st_uid != os.geteuid():
+            if run.is_symlink() or run.stat().st_uid != os.geteuid() or time.time() - run.stat().st_mtime < RUN_YOUNG:
                 continue
             with open(os.open(run / RUN_LOCK, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)) as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -185,23 +185,27 @@ def has_ended(pid):
         return True
 
 
-def test_killed_outright_leaves_no_process_and_the_next_boot_sweeps(folder):
+def test_killed_outright_leaves_no_process_and_a_later_boot_sweeps(folder):
     process, run = start(folder, 'echo $$ $TPMID_DEV_PID; exec sleep 600')
     pids = process.stdout.readline().split()
     expect_equal([has_ended(pid) for pid in pids], [False, False])
     other, other_run = start(f"{folder}/other", "sleep 600")
-    process.kill()
-    process.communicate(timeout=LIMIT)
-    deadline = time.monotonic() + LIMIT
-    while (running(run) or not all(has_ended(pid) for pid in pids)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    expect_equal((running(run), [has_ended(pid) for pid in pids]), ([], [True, True]))
-    expect(os.path.exists(run), "the test has nothing to sweep")
-    expect_equal(dev("--state", folder, "--", "true").returncode, 0)
-    swept, spared = not os.path.exists(run), os.path.exists(f"{other_run}/bus")
-    other.terminate()
-    other.communicate(timeout=LIMIT)
-    expect_equal((swept, spared), (True, True))
+    try:
+        process.kill()
+        process.communicate(timeout=LIMIT)
+        deadline = time.monotonic() + LIMIT
+        while (running(run) or not all(has_ended(pid) for pid in pids)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        expect_equal((running(run), [has_ended(pid) for pid in pids]), ([], [True, True]))
+        expect_equal(dev("--state", folder, "--", "true").returncode, 0)
+        expect(os.path.exists(run), "a run folder that may be about to be used was swept")
+        for path in (run, other_run):
+            os.utime(path, (0, 0))
+        expect_equal(dev("--state", folder, "--", "true").returncode, 0)
+        expect_equal((os.path.exists(run), os.path.exists(f"{other_run}/bus")), (False, True))
+    finally:
+        other.terminate()
+        other.communicate(timeout=LIMIT)
 
 
 def test_state_folder_below_a_closed_one_works(folder):
