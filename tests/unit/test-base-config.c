@@ -485,7 +485,7 @@ run_in_empty_system (void (*act) (void))
   g_assert_cmpint (waitpid (child, &status, 0), ==, child);
   g_assert_true (WIFEXITED (status));
   if (WEXITSTATUS (status) == EXIT_NO_NAMESPACE)
-    g_test_skip ("this kernel or container gives no mount namespace");
+    g_test_skip ("machine lacks: mount namespaces");
   else
     g_assert_cmpint (WEXITSTATUS (status), ==, 0);
 }
