@@ -4,7 +4,7 @@
 
 #include "base/base-error.h"
 #include "base/base-file.h"
-#include "test-base-folder.h"
+#include "test-base-file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,29 +15,6 @@
 #include <sys/wait.h>
 
 #define LIMIT_SEC 20
-
-static char *
-in_folder (const char *folder, const char *name)
-{
-  return g_build_filename (folder, name, NULL);
-}
-
-static mode_t
-mode_of (const char *path)
-{
-  struct stat st;
-
-  g_assert_no_errno (lstat (path, &st));
-  return st.st_mode & 07777;
-}
-
-static void
-assert_storage_error_naming (const GError *error, const char *path)
-{
-  g_assert_error (error, TPMID_ERROR, TPMID_ERROR_STORAGE);
-  if (strstr (error->message, path) == NULL)
-    g_error ("\"%s\" does not name %s", error->message, path);
-}
 
 /* --- private folder --------------------------------------------------------------------------------------------- */
 
