@@ -26,12 +26,20 @@ typedef struct
   guint32 code;
 } Plan;
 
+/* The first of what a proxy of terminals waits for; behind them the far ends of terminals that programs have open. */
+enum
+{
+  ROW_STOP,
+  ROW_NEXT, /* far end of the terminal under the name, which the next program opens */
+};
+
 struct TestProxy
 {
   TestProxyFront front;
   char *path, *tpm, *tcti;
-  int fd;   /* the socket that listens, or the terminal's far end */
-  int node; /* the terminal's near end, held open: a program that leaves is not the end of the terminal */
+  int fd;       /* the socket that listens */
+  int node;     /* near end of the terminal under the name, held open: this is what the name stands for */
+  GArray *rows; /* of struct pollfd */
   int stop[2];
   GThread *thread;
 
@@ -87,18 +95,18 @@ open_socket (TestProxy *self)
   g_assert_no_errno (symlink (target, control));
 }
 
-/* Makes a terminal. Its near end gets the number of the one before it: that is the name by which it is opened, and no
- * file system takes its time with it. */
-static void
+/* Makes a terminal and gives it the name: its near end gets the number of the one before it, and no file system takes its
+ * time with that. The far end. */
+static int
 open_terminal (TestProxy *self)
 {
   char name[64];
   struct termios mode;
+  int fd = posix_openpt (O_RDWR | O_NOCTTY | O_CLOEXEC);
 
-  self->fd = posix_openpt (O_RDWR | O_NOCTTY | O_CLOEXEC);
-  g_assert_cmpint (self->fd, >=, 0);
-  g_assert_no_errno (unlockpt (self->fd));
-  g_assert_cmpint (ptsname_r (self->fd, name, sizeof name), ==, 0);
+  g_assert_cmpint (fd, >=, 0);
+  g_assert_no_errno (unlockpt (fd));
+  g_assert_cmpint (ptsname_r (fd, name, sizeof name), ==, 0);
   int node = open (name, O_RDWR | O_NOCTTY | O_CLOEXEC);
   g_assert_cmpint (node, >=, 0);
   g_assert_no_errno (tcgetattr (node, &mode));
@@ -111,16 +119,16 @@ open_terminal (TestProxy *self)
       g_assert_cmpint (dup3 (node, self->node, O_CLOEXEC), ==, self->node);
       g_assert_no_errno (close (node));
     }
+  return fd;
 }
 
-/* Whoever has the old terminal open gets an error; the name is never without a terminal. */
-static void
-replace_terminal (TestProxy *self)
+static guint
+add_row (TestProxy *self, int fd)
 {
-  int fd = self->fd;
+  struct pollfd row = { .fd = fd, .events = POLLIN };
 
-  open_terminal (self);
-  g_assert_no_errno (close (fd));
+  g_array_append_val (self->rows, row);
+  return self->rows->len - 1;
 }
 
 static gboolean
@@ -290,9 +298,6 @@ serve (TestProxy *self, int fd)
 
   if (size == 0)
     return FALSE;
-  /* Nobody takes what is left of an earlier answer for the one to this command; the kernel sees to that as well. */
-  if (self->front == TEST_PROXY_DEVICE)
-    g_assert_no_errno (tcflush (self->node, TCIFLUSH));
   size = make_answer (self, command, size, answer, &broken);
   if (size == 0 || !write_message (fd, answer, size))
     return FALSE;
@@ -311,16 +316,56 @@ serve_connection (TestProxy *self)
   g_assert_no_errno (close (fd));
 }
 
+/* The first of the rows that has something; a TPM serves one command at a time. */
+static guint
+wait_for_row (TestProxy *self)
+{
+  struct pollfd *rows = (struct pollfd *) self->rows->data;
+  guint row = 0;
+
+  g_assert_cmpint (TEMP_FAILURE_RETRY (poll (rows, self->rows->len, -1)), >, 0);
+  while (rows[row].revents == 0)
+    row++;
+  return row;
+}
+
+/* The program that has the terminal under the name keeps it, and the next one gets another before this one has its answer.
+ * So nobody finds what somebody else has not read, as each opening of a device has a buffer of its own; emptying that of a
+ * terminal instead, while a program polls it, can tell the program for a moment that there is something to read. */
+static guint
+hand_over_terminal (TestProxy *self)
+{
+  int fd = g_array_index (self->rows, struct pollfd, ROW_NEXT).fd;
+
+  g_array_index (self->rows, struct pollfd, ROW_NEXT).fd = open_terminal (self);
+  return add_row (self, fd);
+}
+
+static void
+serve_terminals (TestProxy *self)
+{
+  for (guint row = wait_for_row (self); row != ROW_STOP; row = wait_for_row (self))
+    {
+      if (row == ROW_NEXT)
+        row = hand_over_terminal (self);
+      int fd = g_array_index (self->rows, struct pollfd, row).fd;
+      if (serve (self, fd))
+        continue;
+      g_assert_no_errno (close (fd));
+      g_array_remove_index (self->rows, row);
+    }
+}
+
 static gpointer
 run (gpointer data)
 {
   TestProxy *self = (TestProxy *) data;
 
-  while (wait_for (self, self->fd))
-    if (self->front == TEST_PROXY_SOCKET)
+  if (self->front == TEST_PROXY_DEVICE)
+    serve_terminals (self);
+  else
+    while (wait_for (self, self->fd))
       serve_connection (self);
-    else if (!serve (self, self->fd))
-      replace_terminal (self);
   return NULL;
 }
 
@@ -338,7 +383,9 @@ test_proxy_new (TestProxyFront front, const char *path, const char *tpm)
   if (front == TEST_PROXY_DEVICE)
     {
       (void) signal (SIGHUP, SIG_IGN);
-      open_terminal (self);
+      self->rows = g_array_new (FALSE, FALSE, sizeof (struct pollfd));
+      (void) add_row (self, self->stop[0]);
+      (void) add_row (self, open_terminal (self));
       self->tcti = g_strdup_printf ("device:/proc/self/fd/%d", self->node);
     }
   else
@@ -351,10 +398,20 @@ test_proxy_new (TestProxyFront front, const char *path, const char *tpm)
 }
 
 static void
-remove_names (TestProxy *self)
+close_terminals (TestProxy *self)
+{
+  for (guint row = ROW_NEXT; row < self->rows->len; row++)
+    g_assert_no_errno (close (g_array_index (self->rows, struct pollfd, row).fd));
+  g_assert_no_errno (close (self->node));
+  g_array_unref (self->rows);
+}
+
+static void
+close_socket (TestProxy *self)
 {
   g_autofree char *control = g_strconcat (self->path, ".ctrl", NULL);
 
+  g_assert_no_errno (close (self->fd));
   g_assert_no_errno (g_unlink (self->path));
   g_assert_no_errno (g_unlink (control));
 }
@@ -367,11 +424,10 @@ test_proxy_free (TestProxy *self)
   g_assert_no_errno (close (self->stop[1]));
   (void) g_thread_join (self->thread);
   g_assert_no_errno (close (self->stop[0]));
-  g_assert_no_errno (close (self->fd));
-  if (self->node >= 0)
-    g_assert_no_errno (close (self->node));
-  if (self->front == TEST_PROXY_SOCKET)
-    remove_names (self);
+  if (self->front == TEST_PROXY_DEVICE)
+    close_terminals (self);
+  else
+    close_socket (self);
   g_mutex_clear (&self->mutex);
   g_free (self->path);
   g_free (self->tpm);

@@ -11,6 +11,8 @@ G_BEGIN_DECLS
  * Stands between a program and a software TPM: takes one command, passes it on, gives the answer back in one piece, and
  * can spoil chosen answers. A thread of the test does it, so that it ends with the process however that ends. A TPM that
  * does not answer is hung up on, as the kernel's driver fails a read: it may come back, and the proxy need not be told.
+ * Over a device, a program that has sent a command has its terminal to itself, as the kernel's driver has a buffer for each
+ * opening: what it leaves unread goes with it.
  * All functions may be called from any thread. Any failure of the proxy itself fails the test.
  */
 typedef struct TestProxy TestProxy;

@@ -5,6 +5,11 @@
 
 #include "tpm-nv.h"
 
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
 static TestFaults faults;
 
 /* A TPM whose answers can be spoiled, and a link to it. */
@@ -212,6 +217,29 @@ every_transient_answer_is_waited_out (void)
     }
 }
 
+/* The device here is to be like the kernel's: else what one program leaves unread fails all openings after it, one by one. */
+static void
+an_answer_that_nobody_read_is_not_the_next_one (void)
+{
+  static const guint8 get_test_result[] = { 0x80, 0x01, 0, 0, 0, 10, 0, 0, 0x01, 0x7c };
+  g_auto (Bench) bench = bench_new ();
+  const char *path = test_proxy_tcti (bench.proxy) + strlen ("device:");
+  struct pollfd row = { .fd = open (path, O_RDWR | O_NOCTTY | O_CLOEXEC), .events = POLLIN };
+  g_autoptr (GError) error = NULL;
+
+  g_assert_cmpint (row.fd, >=, 0);
+  g_assert_cmpint (write (row.fd, get_test_result, sizeof get_test_result), ==, sizeof get_test_result);
+  g_assert_cmpint (poll (&row, 1, TEST_LIMIT_US / 1000), ==, 1);
+  g_assert_no_errno (close (row.fd));
+
+  row.fd = open (path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+  g_assert_cmpint (row.fd, >=, 0);
+  g_assert_cmpint (poll (&row, 1, 0), ==, 0);
+  g_assert_no_errno (close (row.fd));
+  (void) tpm_link_ensure (bench.link, &error);
+  g_assert_no_error (error);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -223,6 +251,9 @@ main (int argc, char **argv)
   g_test_add_func ("/tpm/answers/no-spoilt-answer-outlives-its-job-when-opening-and-signing",
                    no_spoilt_answer_outlives_its_job_when_opening_and_signing);
   g_test_add_func ("/tpm/answers/every-transient-answer-is-waited-out", every_transient_answer_is_waited_out);
+  if (test_swtpm_is_device ())
+    g_test_add_func ("/tpm/answers/an-answer-that-nobody-read-is-not-the-next-one",
+                     an_answer_that_nobody_read_is_not_the_next_one);
   int status = g_test_run ();
   test_faults_print (&faults);
   return status;
