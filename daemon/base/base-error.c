@@ -70,6 +70,8 @@ static const char *const dbus_names[] = {
   [TPMID_ERROR_INVALID_BLOB] = DBUS_PREFIX "InvalidBlob",
   [TPMID_ERROR_CORRUPT] = DBUS_PREFIX "Corrupt",
   [TPMID_ERROR_UNTRUSTED_RESPONSE] = DBUS_PREFIX "UntrustedResponse",
+  [TPMID_ERROR_DECRYPT_FAILED] = DBUS_PREFIX "DecryptFailed",
+  [TPMID_ERROR_QUOTA_EXCEEDED] = DBUS_PREFIX "QuotaExceeded",
 };
 
 G_STATIC_ASSERT (G_N_ELEMENTS (dbus_names) == TPMID_N_ERRORS);

@@ -55,6 +55,8 @@ typedef enum
   TPMID_ERROR_INVALID_BLOB,            /* data is not in the form that the TPM takes */
   TPMID_ERROR_CORRUPT,                 /* stored data does not parse or fails its integrity check */
   TPMID_ERROR_UNTRUSTED_RESPONSE,      /* an answer of the TPM did not verify: something sits on the wire */
+  TPMID_ERROR_DECRYPT_FAILED,          /* the ciphertext does not decrypt with this key and scheme; why is not told */
+  TPMID_ERROR_QUOTA_EXCEEDED,          /* this user has as many keys as he may have: delete one, or raise KeysPerUser= */
   TPMID_N_ERRORS                       /*< skip >*/
 } TpmidError;
 
