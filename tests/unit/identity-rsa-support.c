@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "identity-rsa-support.h"
 
-#include "identity-rsa.h"
+#include "identity-cms.h"
 
 #include <openssl/err.h>
 #include <openssl/rsa.h>
@@ -82,4 +82,51 @@ assert_secret (const BaseSecret *secret, gconstpointer data, gsize size)
   const guint8 *found = base_secret_peek (secret, &found_size);
 
   g_assert_cmpmem (found, found_size, data, size);
+}
+
+BaseSecret *
+test_rsa_key_open_cms (TestRsaKey *key, GBytes *message, GError **error)
+{
+  g_autoptr (IdentityCms) cms = identity_cms_parse (message, error);
+  g_autoptr (GBytes) encrypted_key = NULL;
+  g_autoptr (IdentityRsaPadding) padding = NULL;
+  g_autoptr (BaseSecret) content_key = NULL;
+
+  if (cms == NULL || !identity_cms_select (cms, key->spki, &encrypted_key, &padding, error)
+      || !identity_rsa_check_ciphertext (key->spki, encrypted_key, error))
+    return NULL;
+  g_autoptr (BaseSecret) block = test_rsa_key_apply (key, encrypted_key);
+  content_key = identity_rsa_unpad_or_random (padding, block, identity_cms_key_size (cms), error);
+  return content_key != NULL ? identity_cms_open (cms, content_key, error) : NULL;
+}
+
+void
+assert_cms_opens (TestRsaKey *key, GBytes *message, gconstpointer plaintext, gsize size)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (BaseSecret) found = test_rsa_key_open_cms (key, message, &error);
+
+  assert_clean (error);
+  assert_secret (found, plaintext, size);
+}
+
+void
+assert_cms_fails (TestRsaKey *key, GBytes *message)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_null (test_rsa_key_open_cms (key, message, &error));
+  assert_decrypt_failed (&error);
+  g_assert_null (test_rsa_key_open_cms (key, message, NULL));
+}
+
+void
+assert_cms_refused (TestRsaKey *key, GBytes *message, const char *words)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_null (test_rsa_key_open_cms (key, message, &error));
+  g_assert_cmpuint (ERR_peek_error (), ==, 0);
+  assert_refused (&error, TPMID_ERROR_INVALID_ARGUMENT, words);
+  g_assert_null (test_rsa_key_open_cms (key, message, NULL));
 }

@@ -35,4 +35,11 @@ void assert_clean (const GError *error);
 /* Asserts that @secret holds exactly these bytes. */
 void assert_secret (const BaseSecret *secret, gconstpointer data, gsize size);
 
+/* Decrypts a CMS message as the daemon does, the private operation in between. */
+BaseSecret *test_rsa_key_open_cms (TestRsaKey *key, GBytes *message, GError **error);
+void assert_cms_opens (TestRsaKey *key, GBytes *message, gconstpointer plaintext, gsize size);
+void assert_cms_fails (TestRsaKey *key, GBytes *message);
+/* Asserts that the message is refused before the key is asked, in a sentence with @words. */
+void assert_cms_refused (TestRsaKey *key, GBytes *message, const char *words);
+
 G_END_DECLS
