@@ -41,6 +41,8 @@ fixture_write (Fixture *fixture, const char *name, gconstpointer data, gssize si
   g_autoptr (GError) error = NULL;
   char *path = fixture_path (fixture, name);
 
+  /* When the file is there already, g_file_set_contents() waits for the disk. */
+  g_remove (path);
   g_file_set_contents (path, data, size, &error);
   g_assert_no_error (error);
   return path;
