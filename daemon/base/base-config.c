@@ -35,6 +35,7 @@ typedef struct
 
 static const char *const tpm_choices[] = { "auto", "required", "off", NULL };
 static const char *const ownership_choices[] = { "shared", "exclusive", NULL };
+static const char *const credentials_choices[] = { "auto", "off", NULL };
 static const char *const serial_choices[] = { "tpm-nv", "dmi", "device-tree", "file", NULL };
 
 #define AT(member) G_STRUCT_OFFSET (BaseConfig, member)
@@ -50,6 +51,13 @@ static const ConfigKey keys[] = {
     "Seconds to wait at start for a TPM that firmware or sysfs announces but that has not probed yet." },
   { "DeviceKeyHandle", KEY_HANDLE, AT (device_key_handle), 0x81000002, 0x817fffff, NULL, "0x81005401",
     "Persistent handle of the identity key, in the owner's range." },
+  { "Credentials", KEY_CHOICE, AT (credentials), 0, 0, credentials_choices, "auto",
+    "auto makes the RSA-2048 key \"credentials\", for what others encrypt to this device, in the background after the first boot; off does not." },
+  { "CredentialsKeyHandle", KEY_HANDLE, AT (credentials_key_handle), 0x81000002, 0x817fffff, NULL, "0x81005402",
+    "Persistent handle of the key \"credentials\", in the owner's range." },
+  { "ParentHandle", KEY_HANDLE, AT (parent_handle), 0x81000002, 0x817fffff, NULL, "0x81005400",
+    "Persistent handle of the owner's ECC storage root key, made when the first key besides the identity key needs it." },
+  { "KeysPerUser", KEY_NUMBER, AT (keys_per_user), 0, 4096, NULL, "16", "Keys that one user other than root may own." },
   { "SerialIndex", KEY_HANDLE, AT (serial_index), 0x01000000, 0x01ffffff, NULL, "0x01805401",
     "NV index of the serial number; the owner's range is 0x01800000 to 0x01bfffff." },
   { "SerialSize", KEY_NUMBER, AT (serial_size), 0, 64, NULL, "0",

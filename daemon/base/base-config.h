@@ -18,6 +18,12 @@ typedef enum
   BASE_OWNERSHIP_EXCLUSIVE, /* the TPM is ours alone: /dev/tpm0 */
 } BaseOwnership;
 
+typedef enum
+{
+  BASE_CREDENTIALS_AUTO,
+  BASE_CREDENTIALS_OFF,
+} BaseCredentials;
+
 /**
  * BaseConfig:
  *
@@ -31,6 +37,10 @@ typedef struct
   char *tcti;    /* "" = by ownership and sysfs */
   guint tpm_wait_sec;
   guint device_key_handle;
+  int credentials; /* BaseCredentials */
+  guint credentials_key_handle;
+  guint parent_handle;
+  guint keys_per_user;
   guint serial_index;
   guint serial_size; /* 0 = the serial number's own length */
   GStrv serial_sources;

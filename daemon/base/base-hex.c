@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base-hex.h"
 
+#include <string.h>
+
 char *
 base_hex_encode (gconstpointer data, gsize size)
 {
@@ -24,4 +26,19 @@ base_hex_encode_bytes (GBytes *bytes)
   gconstpointer data = g_bytes_get_data (bytes, &size);
 
   return base_hex_encode (data, size);
+}
+
+gboolean
+base_hex_decode (const char *hex, guint8 *data, gsize size)
+{
+  if (hex == NULL || strlen (hex) != 2 * size)
+    return FALSE;
+  for (gsize i = 0; i < size; i++)
+    {
+      int high = g_ascii_xdigit_value (hex[2 * i]), low = g_ascii_xdigit_value (hex[2 * i + 1]);
+      if (high < 0 || low < 0)
+        return FALSE;
+      data[i] = (guint8) (16 * high + low);
+    }
+  return TRUE;
 }

@@ -19,4 +19,13 @@ char *base_hex_encode (gconstpointer data, gsize size);
  */
 char *base_hex_encode_bytes (GBytes *bytes);
 
+/**
+ * base_hex_decode:
+ * @hex: (nullable): exactly two hex digits for each byte
+ * @data: (out caller-allocates) (array length=size): the bytes; undefined on failure
+ *
+ * Returns: whether @hex is that
+ */
+gboolean base_hex_decode (const char *hex, guint8 *data, gsize size);
+
 G_END_DECLS

@@ -8,10 +8,13 @@ static const BusAuthRow rows[] = {
   { "org.tpmid1.Device", "GetStatus", IDENTITY_RIGHT_READ },
   { "org.tpmid1.Device", "GetSerialNumber", IDENTITY_RIGHT_READ },
   { "org.tpmid1.Device", "SetSerialNumber", IDENTITY_RIGHT_ADMIN },
+  { "org.tpmid1.Keys", "CreateKey", IDENTITY_RIGHT_CREATE },
   { "org.tpmid1.Keys", "ListKeys", IDENTITY_RIGHT_READ },
   { "org.tpmid1.Keys", "GetKey", IDENTITY_RIGHT_READ },
   { "org.tpmid1.Keys", "FindKey", IDENTITY_RIGHT_READ },
   { "org.tpmid1.Key", "Sign", IDENTITY_RIGHT_SIGN },
+  { "org.tpmid1.Key", "SignMessage", IDENTITY_RIGHT_SIGN },
+  { "org.tpmid1.Key", "Decrypt", IDENTITY_RIGHT_DECRYPT },
   { "org.tpmid1.Key", "CreateCsr", IDENTITY_RIGHT_SIGN },
 };
 

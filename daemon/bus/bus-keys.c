@@ -107,7 +107,67 @@ act_find_key (BusCall *call)
     bus_call_fail (call, g_steal_pointer (&error));
 }
 
+static const BusOption create_options[] = { { "algorithm", "s" }, { "usage", "s" }, { NULL, NULL } };
+
+typedef struct
+{
+  char *name;
+  IdentityAlgorithm algorithm;
+  IdentityUsage usage;
+} CreateRequest;
+
+static void
+create_request_free (gpointer data)
+{
+  CreateRequest *request = data;
+
+  g_free (request->name);
+  g_free (request);
+}
+
+static gboolean
+prepare_create_key (BusCall *call, GVariant *parameters, GError **error)
+{
+  g_autoptr (GVariant) options = g_variant_get_child_value (parameters, 1);
+  const char *name, *algorithm_name = "ecc-p256", *usage_name = NULL;
+  IdentityAlgorithm algorithm;
+
+  g_variant_get_child (parameters, 0, "&s", &name);
+  if (!identity_key_check_name (name, error) || !bus_variant_check_options (options, create_options, error))
+    return FALSE;
+  (void) g_variant_lookup (options, "algorithm", "&s", &algorithm_name);
+  (void) g_variant_lookup (options, "usage", "&s", &usage_name);
+  if (!identity_algorithm_from_name (algorithm_name, &algorithm, error))
+    return FALSE;
+  IdentityUsage usage = identity_algorithm_default_usage (algorithm);
+  if (usage_name != NULL && !identity_usage_from_name (usage_name, &usage, error))
+    return FALSE;
+
+  CreateRequest *request = g_new0 (CreateRequest, 1);
+  *request = (CreateRequest) { g_strdup (name), algorithm, usage };
+  call->request = request;
+  call->request_free = create_request_free;
+  call->key = g_strdup (name);
+  return TRUE;
+}
+
+static void
+act_create_key (BusCall *call)
+{
+  const CreateRequest *request = call->request;
+  g_autoptr (GError) error = NULL;
+
+  if (!identity_keys_create (IDENTITY_KEYS (call->target), request->name, request->algorithm, request->usage, call->caller->uid, &error))
+    {
+      bus_call_fail (call, g_steal_pointer (&error));
+      return;
+    }
+  g_autofree char *path = bus_variant_key_path (request->name);
+  bus_call_return (call, g_variant_new ("(o)", path));
+}
+
 static const BusMethod methods[] = {
+  { "CreateKey", prepare_create_key, act_create_key },
   { "ListKeys", prepare_list_keys, act_list_keys },
   { "GetKey", prepare_get_key, act_get_key },
   { "FindKey", prepare_find_key, act_find_key },

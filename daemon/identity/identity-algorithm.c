@@ -6,6 +6,12 @@
 static const char *const algorithm_names[] = {
   [IDENTITY_ALGORITHM_ECC_P256] = "ecc-p256",
   [IDENTITY_ALGORITHM_ECC_P384] = "ecc-p384",
+  [IDENTITY_ALGORITHM_RSA_2048] = "rsa-2048",
+};
+
+static const char *const usage_names[] = {
+  [IDENTITY_USAGE_SIGN] = "sign",
+  [IDENTITY_USAGE_DECRYPT] = "decrypt",
 };
 
 static const struct
@@ -26,6 +32,54 @@ identity_algorithm_name (IdentityAlgorithm algorithm)
   return algorithm_names[algorithm];
 }
 
+/* The caller's word comes back cut and escaped. */
+static gboolean
+refuse (GError **error, const char *kind, const char *name, const char *known)
+{
+  g_autofree char *shown = g_strndup (name, 32);
+  g_autofree char *escaped = g_strescape (shown, NULL);
+
+  g_set_error (error, TPMID_ERROR, TPMID_ERROR_INVALID_ARGUMENT, "there is no %s \"%s\"; use %s", kind, escaped, known);
+  return FALSE;
+}
+
+gboolean
+identity_algorithm_from_name (const char *name, IdentityAlgorithm *ret_algorithm, GError **error)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (algorithm_names); i++)
+    if (g_str_equal (name, algorithm_names[i]))
+      {
+        *ret_algorithm = (IdentityAlgorithm) i;
+        return TRUE;
+      }
+  return refuse (error, "algorithm", name, "ecc-p256, ecc-p384 or rsa-2048");
+}
+
+const char *
+identity_usage_name (IdentityUsage usage)
+{
+  g_assert ((guint) usage < G_N_ELEMENTS (usage_names));
+  return usage_names[usage];
+}
+
+gboolean
+identity_usage_from_name (const char *name, IdentityUsage *ret_usage, GError **error)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (usage_names); i++)
+    if (g_str_equal (name, usage_names[i]))
+      {
+        *ret_usage = (IdentityUsage) i;
+        return TRUE;
+      }
+  return refuse (error, "usage", name, "sign or decrypt");
+}
+
+IdentityUsage
+identity_algorithm_default_usage (IdentityAlgorithm algorithm)
+{
+  return algorithm == IDENTITY_ALGORITHM_RSA_2048 ? IDENTITY_USAGE_DECRYPT : IDENTITY_USAGE_SIGN;
+}
+
 gboolean
 identity_hash_from_name (const char *name, IdentityHash *ret_hash, GError **error)
 {
@@ -35,12 +89,7 @@ identity_hash_from_name (const char *name, IdentityHash *ret_hash, GError **erro
         *ret_hash = (IdentityHash) i;
         return TRUE;
       }
-
-  g_autofree char *shown = g_strndup (name, 32);
-  g_autofree char *escaped = g_strescape (shown, NULL);
-  g_set_error (error, TPMID_ERROR, TPMID_ERROR_INVALID_ARGUMENT, "there is no hash \"%s\"; use sha256, sha384 or sha512",
-               escaped);
-  return FALSE;
+  return refuse (error, "hash", name, "sha256, sha384 or sha512");
 }
 
 const char *

@@ -11,7 +11,14 @@ typedef enum
 {
   IDENTITY_ALGORITHM_ECC_P256,
   IDENTITY_ALGORITHM_ECC_P384,
+  IDENTITY_ALGORITHM_RSA_2048,
 } IdentityAlgorithm;
+
+typedef enum
+{
+  IDENTITY_USAGE_SIGN,
+  IDENTITY_USAGE_DECRYPT,
+} IdentityUsage;
 
 typedef enum
 {
@@ -23,9 +30,35 @@ typedef enum
 /**
  * identity_algorithm_name:
  *
- * Returns: (transfer none): "ecc-p256" or "ecc-p384"
+ * Returns: (transfer none): "ecc-p256", "ecc-p384" or "rsa-2048"
  */
 const char *identity_algorithm_name (IdentityAlgorithm algorithm);
+
+/**
+ * identity_algorithm_from_name:
+ * @error: TPMID_ERROR_INVALID_ARGUMENT, naming the algorithms there are
+ */
+gboolean identity_algorithm_from_name (const char *name, IdentityAlgorithm *ret_algorithm, GError **error);
+
+/**
+ * identity_usage_name:
+ *
+ * Returns: (transfer none): "sign" or "decrypt"
+ */
+const char *identity_usage_name (IdentityUsage usage);
+
+/**
+ * identity_usage_from_name:
+ * @error: TPMID_ERROR_INVALID_ARGUMENT, naming the usages there are
+ */
+gboolean identity_usage_from_name (const char *name, IdentityUsage *ret_usage, GError **error);
+
+/**
+ * identity_algorithm_default_usage:
+ *
+ * Returns: what a key of @algorithm can do here: EC keys sign, RSA keys decrypt
+ */
+IdentityUsage identity_algorithm_default_usage (IdentityAlgorithm algorithm);
 
 /**
  * identity_hash_from_name:

@@ -18,9 +18,9 @@ struct IdentityBackend
   gatomicrefcount refs;
   BackendKind kind;
   IdentityAlgorithm algorithm;
+  IdentityUsage usage;
   GBytes *spki;
-  guint32 handle;
-  guint8 name[TPM_NAME_SIZE];
+  TpmKeyRef tpm;            /* with its own references to the blobs */
   IdentitySoftkey *softkey;
 };
 
@@ -32,23 +32,45 @@ backend_new (BackendKind kind, IdentityAlgorithm algorithm, GBytes *spki)
   g_atomic_ref_count_init (&self->refs);
   self->kind = kind;
   self->algorithm = algorithm;
+  self->usage = identity_algorithm_default_usage (algorithm);
   self->spki = g_bytes_ref (spki);
   return self;
 }
 
-IdentityBackend *
-identity_backend_new_tpm (guint32 handle, const TpmPublic *public, GError **error)
+static IdentityAlgorithm
+from_tpm_algorithm (TpmKeyAlgorithm algorithm)
 {
-  IdentityAlgorithm algorithm
-      = public->algorithm == TPM_KEY_ECC_P384 ? IDENTITY_ALGORITHM_ECC_P384 : IDENTITY_ALGORITHM_ECC_P256;
-  g_autoptr (GBytes) spki
-      = identity_public_from_point (algorithm, public->x, public->y, public->coordinate_size, error);
+  switch (algorithm)
+    {
+    case TPM_KEY_ECC_P256:
+      return IDENTITY_ALGORITHM_ECC_P256;
+    case TPM_KEY_ECC_P384:
+      return IDENTITY_ALGORITHM_ECC_P384;
+    case TPM_KEY_RSA_2048:
+      return IDENTITY_ALGORITHM_RSA_2048;
+    }
+  g_return_val_if_reached (IDENTITY_ALGORITHM_ECC_P256);
+}
 
+IdentityBackend *
+identity_backend_new_tpm (const TpmKeyRef *ref, const TpmPublic *public, GError **error)
+{
+  IdentityAlgorithm algorithm = from_tpm_algorithm (public->algorithm);
+  g_autoptr (GBytes) spki = NULL;
+
+  if (algorithm == IDENTITY_ALGORITHM_RSA_2048)
+    spki = identity_public_from_modulus (public->modulus, public->size, public->exponent, error);
+  else
+    spki = identity_public_from_point (algorithm, public->x, public->y, public->size, error);
   if (spki == NULL)
     return NULL;
   IdentityBackend *self = backend_new (BACKEND_TPM, algorithm, spki);
-  self->handle = handle;
-  memcpy (self->name, public->name, TPM_NAME_SIZE);
+  self->tpm = *ref;
+  memcpy (self->tpm.name, public->name, TPM_NAME_SIZE);
+  if (ref->public_blob != NULL)
+    g_bytes_ref (ref->public_blob);
+  if (ref->private_blob != NULL)
+    g_bytes_ref (ref->private_blob);
   return self;
 }
 
@@ -81,6 +103,8 @@ identity_backend_unref (IdentityBackend *self)
   if (self == NULL || !g_atomic_ref_count_dec (&self->refs))
     return;
   g_bytes_unref (self->spki);
+  g_clear_pointer (&self->tpm.public_blob, g_bytes_unref);
+  g_clear_pointer (&self->tpm.private_blob, g_bytes_unref);
   g_clear_pointer (&self->softkey, identity_softkey_unref);
   g_free (self);
 }
@@ -103,6 +127,12 @@ identity_backend_get_algorithm (const IdentityBackend *self)
   return self->algorithm;
 }
 
+IdentityUsage
+identity_backend_get_usage (const IdentityBackend *self)
+{
+  return self->usage;
+}
+
 GBytes *
 identity_backend_peek_spki (const IdentityBackend *self)
 {
@@ -112,19 +142,25 @@ identity_backend_peek_spki (const IdentityBackend *self)
 guint32
 identity_backend_get_tpm_handle (const IdentityBackend *self)
 {
-  return self->handle;
+  return self->tpm.handle;
 }
 
 char *
 identity_backend_dup_tpm_name (const IdentityBackend *self)
 {
-  return self->kind == BACKEND_TPM ? base_hex_encode (self->name, TPM_NAME_SIZE) : NULL;
+  return self->kind == BACKEND_TPM ? base_hex_encode (self->tpm.name, TPM_NAME_SIZE) : NULL;
+}
+
+const TpmKeyRef *
+identity_backend_peek_tpm (const IdentityBackend *self)
+{
+  return self->kind == BACKEND_TPM ? &self->tpm : NULL;
 }
 
 gboolean
 identity_backend_equal (const IdentityBackend *a, const IdentityBackend *b)
 {
-  return a->kind == b->kind && a->handle == b->handle && memcmp (a->name, b->name, TPM_NAME_SIZE) == 0
+  return a->kind == b->kind && a->tpm.handle == b->tpm.handle && memcmp (a->tpm.name, b->tpm.name, TPM_NAME_SIZE) == 0
          && g_bytes_equal (a->spki, b->spki);
 }
 
@@ -148,46 +184,86 @@ sign_in_tpm (IdentityBackend *self, TpmLink *link, IdentityHash hash, GBytes *di
 {
   TpmSignature signature;
 
-  if (!tpm_key_sign (link, self->handle, self->name, to_tpm_hash (hash), g_bytes_get_data (digest, NULL), &signature, error))
+  if (!tpm_key_sign (link, &self->tpm, to_tpm_hash (hash), g_bytes_get_data (digest, NULL), &signature, error))
     return NULL;
   return identity_public_signature_to_der (signature.r, signature.s, signature.size);
+}
+
+static gboolean
+check_usage (const IdentityBackend *self, IdentityUsage usage, GError **error)
+{
+  if (self->usage == usage)
+    return TRUE;
+  g_set_error (error, TPMID_ERROR, TPMID_ERROR_NOT_SUPPORTED, "this key can only %s", identity_usage_name (self->usage));
+  return FALSE;
+}
+
+static void
+set_unreachable (GError **error)
+{
+  g_set_error (error, TPMID_ERROR, TPMID_ERROR_IDENTITY_FAULT, "the key cannot be reached; tpmidctl status says why and what to do");
 }
 
 GBytes *
 identity_backend_sign (IdentityBackend *self, TpmLink *link, IdentityHash hash, GBytes *digest, GError **error)
 {
-  g_autoptr (GBytes) signature = NULL;
-
+  if (!check_usage (self, IDENTITY_USAGE_SIGN, error))
+    return NULL;
   switch (self->kind)
     {
     case BACKEND_TPM:
-      signature = sign_in_tpm (self, link, hash, digest, error);
-      break;
+      return sign_in_tpm (self, link, hash, digest, error);
     case BACKEND_SOFTWARE:
-      signature = identity_softkey_sign (self->softkey, hash, digest, error);
-      break;
+      return identity_softkey_sign (self->softkey, hash, digest, error);
     case BACKEND_UNREACHABLE:
-      g_set_error (error, TPMID_ERROR, TPMID_ERROR_IDENTITY_FAULT,
-                   "the key cannot be reached; tpmidctl status says why and what to do");
-      break;
-    }
-  if (signature == NULL)
-    return NULL;
-  if (!identity_public_verify (self->spki, digest, signature))
-    {
-      g_set_error (error, TPMID_ERROR, TPMID_ERROR_UNTRUSTED_RESPONSE,
-                   "the signature that came back does not verify; it was not handed out");
+      set_unreachable (error);
       return NULL;
     }
-  return g_steal_pointer (&signature);
+  g_return_val_if_reached (NULL);
+}
+
+gboolean
+identity_backend_check (const IdentityBackend *self, GBytes *digest, GBytes *signature, GError **error)
+{
+  if (identity_public_verify (self->spki, digest, signature))
+    return TRUE;
+  g_set_error (error, TPMID_ERROR, TPMID_ERROR_UNTRUSTED_RESPONSE,
+               "the signature that came back does not verify; it was not handed out");
+  return FALSE;
+}
+
+BaseSecret *
+identity_backend_decrypt (IdentityBackend *self, TpmLink *link, GBytes *block, GError **error)
+{
+  BaseSecret *result = NULL;
+  gsize size;
+  const guint8 *data = g_bytes_get_data (block, &size);
+
+  if (!check_usage (self, IDENTITY_USAGE_DECRYPT, error))
+    return NULL;
+  switch (self->kind)
+    {
+    case BACKEND_TPM:
+      (void) tpm_key_decrypt (link, &self->tpm, data, size, &result, error);
+      return result;
+    case BACKEND_SOFTWARE:
+      return identity_softkey_decrypt (self->softkey, block, error);
+    case BACKEND_UNREACHABLE:
+      set_unreachable (error);
+      return NULL;
+    }
+  g_return_val_if_reached (NULL);
 }
 
 static GBytes *
 signer_sign (gpointer data, IdentityHash hash, GBytes *digest, GError **error)
 {
   IdentityBackendSigner *self = data;
+  g_autoptr (GBytes) signature = identity_backend_sign (self->backend, self->link, hash, digest, error);
 
-  return identity_backend_sign (self->backend, self->link, hash, digest, error);
+  if (signature == NULL || !identity_backend_check (self->backend, digest, signature, error))
+    return NULL;
+  return g_steal_pointer (&signature);
 }
 
 void

@@ -3,8 +3,10 @@
 
 #include "base-error.h"
 #include "base-hex.h"
+#include "identity-keyring.h"
 #include "identity-marker.h"
 #include "tpm-hierarchy.h"
+#include "tpm-make.h"
 
 #include <string.h>
 
@@ -108,15 +110,15 @@ note_archive (const BaseConfig *config, const IdentityFacts *facts, GError **err
 static gboolean
 make_tpm_key (IdentityReport *report, TpmLink *link, const BaseConfig *config, char **ret_srk_name, GError **error)
 {
-  guint8 srk_name[TPM_NAME_SIZE];
-  TpmPublic public;
+  const TpmKeyRef ref = { .handle = config->device_key_handle };
+  g_auto (TpmNewKey) made = { 0 };
 
-  if (!tpm_key_create (link, config->device_key_handle, TPM_KEY_ECC_P256, &public, srk_name, error))
+  if (!tpm_make_key (link, NULL, config->device_key_handle, TPM_KEY_ECC_P256, TPM_PURPOSE_DEVICE, &made, error))
     return FALSE;
-  report->key = identity_backend_new_tpm (config->device_key_handle, &public, error);
+  report->key = identity_backend_new_tpm (&ref, &made.public, error);
   if (report->key == NULL)
     return FALSE;
-  *ret_srk_name = base_hex_encode (srk_name, sizeof srk_name);
+  *ret_srk_name = base_hex_encode (made.srk_name, sizeof made.srk_name);
   return TRUE;
 }
 
@@ -311,6 +313,15 @@ add_found_problems (IdentityReport *report, const IdentityFacts *facts)
       g_ptr_array_add (report->problems, g_strdup (facts->problems->pdata[i]));
 }
 
+static void
+load_keys (IdentityReport *report, const BaseConfig *config)
+{
+  IdentityKeyring keyring;
+
+  identity_keyring_init (&keyring, config, report->mode, report->record != NULL ? report->record->srk_name : NULL);
+  report->keys = identity_keyring_load (&keyring, report->problems);
+}
+
 IdentityReport *
 identity_boot_execute (TpmLink *link, const BaseConfig *config, const IdentityFacts *facts)
 {
@@ -334,6 +345,7 @@ identity_boot_execute (TpmLink *link, const BaseConfig *config, const IdentityFa
     remember_identity (report, facts);
 
   add_found_problems (report, facts);
+  load_keys (report, config);
   report->pending |= IDENTITY_PENDING_MARKER | IDENTITY_PENDING_MODE_FILE;
   report->retry_decision = may_go_away (report->reason);
   if (report->row == 10 && report->mode == IDENTITY_MODE_TPM)

@@ -8,8 +8,6 @@
 
 #include <string.h>
 
-#define DEVICE_KEY "device"
-
 struct _IdentityDevice
 {
   GObject parent_instance;
@@ -93,9 +91,7 @@ adopt_report (IdentityDevice *self, IdentityReport *report)
   self->serial = g_strdup (report->serial);
   self->serial_source = report->serial_source;
 
-  identity_keys_set_decided (self->keys);
-  identity_keys_put (self->keys, DEVICE_KEY, report->key,
-                     report->certificate != NULL ? identity_cert_peek_pem (report->certificate) : "");
+  identity_keys_adopt (self->keys, report);
 }
 
 static void
@@ -135,7 +131,7 @@ identity_device_new (const BaseConfig *config, TpmQueue *queue)
   self->lifecycle = identity_lifecycle_new (config, queue);
   g_signal_connect (self->lifecycle, "changed", G_CALLBACK (on_lifecycle_changed), self);
   g_signal_connect (self->lifecycle, "decided", G_CALLBACK (on_lifecycle_decided), self);
-  self->keys = identity_keys_new (queue, config->request_timeout_sec * 1000);
+  self->keys = identity_keys_new (config, queue);
   g_signal_connect (self->keys, "job", G_CALLBACK (on_key_job), self);
   g_signal_connect (self->keys, "orphaned", G_CALLBACK (on_key_orphaned), self);
   return self;
@@ -153,6 +149,7 @@ identity_device_stop (IdentityDevice *self)
   self->is_stopped = TRUE;
   g_signal_handlers_disconnect_by_data (self->lifecycle, self);
   g_signal_handlers_disconnect_by_data (self->keys, self);
+  identity_keys_close (self->keys);
   return identity_lifecycle_stop (self->lifecycle);
 }
 

@@ -92,7 +92,7 @@ look_at_hierarchies (IdentityFacts *facts, TpmLink *link)
                      "TPM in the firmware's settings");
 }
 
-/* That the key signs is the proof; the backend verifies the signature. What is signed does not matter. */
+/* That the key signs is the proof. What is signed does not matter. */
 static gboolean
 prove (IdentityBackend *key, TpmLink *link, GError **error)
 {
@@ -100,7 +100,7 @@ prove (IdentityBackend *key, TpmLink *link, GError **error)
   g_autoptr (GBytes) digest = identity_hash_digest (IDENTITY_HASH_SHA256, text, strlen (text));
   g_autoptr (GBytes) signature = identity_backend_sign (key, link, IDENTITY_HASH_SHA256, digest, error);
 
-  return signature != NULL;
+  return signature != NULL && identity_backend_check (key, digest, signature, error);
 }
 
 static guint32
@@ -112,12 +112,13 @@ key_handle (const IdentityFacts *facts, const BaseConfig *config)
 static gboolean
 find_and_prove (IdentityFacts *facts, TpmLink *link, guint32 handle, GError **error)
 {
+  const TpmKeyRef ref = { .handle = handle };
   g_autoptr (IdentityBackend) key = NULL;
   TpmPublic public;
 
-  if (!tpm_key_find (link, handle, &public, error))
+  if (!tpm_key_find (link, handle, TPM_PURPOSE_DEVICE, &public, error))
     return FALSE;
-  key = identity_backend_new_tpm (handle, &public, error);
+  key = identity_backend_new_tpm (&ref, &public, error);
   if (key == NULL || !prove (key, link, error))
     return FALSE;
   facts->tpm_key = g_steal_pointer (&key);

@@ -2,38 +2,25 @@
 #include "identity-keys-private.h"
 
 #include "base-error.h"
+#include "base-log.h"
+#include "identity-keyring.h"
 
 #include <string.h>
 
-#define NAME_MAX_SIZE 64
-
-/* A key with what signs for it. */
-typedef struct
-{
-  IdentityKey *key;
-  IdentityBackend *backend;
-} Entry;
+#define DEVICE "device"
 
 struct _IdentityKeys
 {
   GObject parent_instance;
+  const BaseConfig *config;
   TpmQueue *queue;
-  guint deadline_ms;
-  gboolean is_decided;
-  GHashTable *entries; /* name -> Entry */
+  IdentityKeyring keyring;
+  IdentityBackoff *backoff;
+  gboolean is_decided, is_closed;
+  GHashTable *entries; /* name -> IdentityKey */
 };
 
 G_DEFINE_FINAL_TYPE (IdentityKeys, identity_keys, G_TYPE_OBJECT)
-
-static void
-entry_free (gpointer data)
-{
-  Entry *entry = data;
-
-  identity_key_unref (entry->key);
-  identity_backend_unref (entry->backend);
-  g_free (entry);
-}
 
 static void
 identity_keys_finalize (GObject *object)
@@ -41,6 +28,7 @@ identity_keys_finalize (GObject *object)
   IdentityKeys *self = IDENTITY_KEYS (object);
 
   g_hash_table_unref (self->entries);
+  identity_backoff_free (self->backoff);
   G_OBJECT_CLASS (identity_keys_parent_class)->finalize (object);
 }
 
@@ -51,8 +39,6 @@ identity_keys_class_init (IdentityKeysClass *class)
 
   G_OBJECT_CLASS (class)->finalize = identity_keys_finalize;
   g_signal_new ("changed", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
-  /* For the room alone: a job went to the TPM thread or came back, so the TPM's state may change; the TPM does not know a
-   * key any more. */
   g_signal_new ("job", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
   g_signal_new ("orphaned", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
 }
@@ -60,236 +46,60 @@ identity_keys_class_init (IdentityKeysClass *class)
 static void
 identity_keys_init (IdentityKeys *self)
 {
-  self->entries = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, entry_free);
+  self->backoff = identity_backoff_new ();
+  self->entries = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, (GDestroyNotify) identity_key_unref);
 }
 
 IdentityKeys *
-identity_keys_new (TpmQueue *queue, guint deadline_ms)
+identity_keys_new (const BaseConfig *config, TpmQueue *queue)
 {
   IdentityKeys *self = g_object_new (IDENTITY_TYPE_KEYS, NULL);
 
+  self->config = config;
   self->queue = queue;
-  self->deadline_ms = deadline_ms;
   return self;
 }
 
 void
-identity_keys_set_decided (IdentityKeys *self)
+identity_keys_close (IdentityKeys *self)
 {
-  self->is_decided = TRUE;
+  self->is_closed = TRUE;
 }
 
-/* main thread: sign */
-
-typedef struct
+IdentityBackoff *
+identity_keys_peek_backoff (IdentityKeys *self)
 {
-  IdentityBackend *backend;
-  IdentityHash hash;
-  GBytes *digest;
-  IdentityCsr *csr;
-} SignRequest;
-
-static void
-sign_request_free (gpointer data)
-{
-  SignRequest *request = data;
-
-  identity_backend_unref (request->backend);
-  g_clear_pointer (&request->digest, g_bytes_unref);
-  g_clear_pointer (&request->csr, identity_csr_free);
-  g_free (request);
+  return self->backoff;
 }
 
-static void
-on_job_done (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  g_autoptr (GTask) task = user_data;
-  g_autoptr (GError) error = NULL;
-  GBytes *bytes = tpm_queue_push_finish (result, &error);
+/* --- the table --- */
 
-  if (g_error_matches (error, TPMID_ERROR, TPMID_ERROR_KEY_ORPHANED))
-    g_signal_emit_by_name (g_task_get_source_object (task), "orphaned");
-  g_signal_emit_by_name (g_task_get_source_object (task), "job");
-  if (bytes != NULL)
-    g_task_return_pointer (task, bytes, (GDestroyNotify) g_bytes_unref);
-  else
-    g_task_return_error (task, g_steal_pointer (&error));
-}
-
-static void
-push (IdentityKeys *self, GTask *task, const char *operation, IdentityCaller *caller, TpmJobFunc run, SignRequest *request)
-{
-  TpmJob job = {
-    .operation = operation,
-    .priority = TPM_PRIORITY_NORMAL,
-    .uid = caller->uid,
-    .client = caller->client,
-    .deadline_ms = self->deadline_ms,
-    .needs_tpm = identity_backend_needs_tpm (request->backend),
-    .replayable = TRUE, /* a second signature harms nobody */
-    .run = run,
-    .request = request,
-    .request_free = sign_request_free,
-    .result_free = (GDestroyNotify) g_bytes_unref,
-  };
-
-  tpm_queue_push_async (self->queue, &job, caller->gone, on_job_done, task);
-  g_signal_emit_by_name (self, "job");
-}
-
-static SignRequest *
-sign_request_new (IdentityKeys *self, const IdentityKey *key, GError **error)
-{
-  const Entry *entry = g_hash_table_lookup (self->entries, key->name);
-
-  if (entry == NULL || entry->key != key)
-    {
-      g_set_error (error, TPMID_ERROR, TPMID_ERROR_NOT_FOUND, "key %s has changed or is gone; look it up again", key->name);
-      return NULL;
-    }
-  if (!identity_backend_is_reachable (entry->backend))
-    {
-      g_set_error (error, TPMID_ERROR, TPMID_ERROR_IDENTITY_FAULT,
-                   "key %s cannot be reached; tpmidctl status says why and what to do", key->name);
-      return NULL;
-    }
-  SignRequest *request = g_new0 (SignRequest, 1);
-  request->backend = identity_backend_ref (entry->backend);
-  return request;
-}
-
-static gpointer identity_keys_sign_job (TpmLink *link, gpointer data, GError **error);
-static gpointer identity_keys_create_csr_job (TpmLink *link, gpointer data, GError **error);
-
-void
-identity_keys_sign_async (IdentityKeys *self, IdentityKey *key, IdentityCaller *caller, IdentityHash hash, GBytes *digest,
-                          GAsyncReadyCallback callback, gpointer user_data)
-{
-  g_autoptr (GTask) task = g_task_new (self, NULL, callback, user_data);
-  g_autoptr (GError) error = NULL;
-  SignRequest *request = sign_request_new (self, key, &error);
-
-  if (request == NULL)
-    {
-      g_task_return_error (task, g_steal_pointer (&error));
-      return;
-    }
-  request->hash = hash;
-  request->digest = g_bytes_ref (digest);
-  push (self, g_steal_pointer (&task), "sign", caller, identity_keys_sign_job, request);
-}
-
-GBytes *
-identity_keys_sign_finish (IdentityKeys *self, GAsyncResult *result, GError **error)
-{
-  return g_task_propagate_pointer (G_TASK (result), error);
-}
-
-void
-identity_keys_create_csr_async (IdentityKeys *self, IdentityKey *key, IdentityCaller *caller, IdentityCsr *csr,
-                                GAsyncReadyCallback callback, gpointer user_data)
-{
-  g_autoptr (IdentityCsr) owned = csr;
-  g_autoptr (GTask) task = g_task_new (self, NULL, callback, user_data);
-  g_autoptr (GError) error = NULL;
-  SignRequest *request = sign_request_new (self, key, &error);
-
-  if (request == NULL)
-    {
-      g_task_return_error (task, g_steal_pointer (&error));
-      return;
-    }
-  request->csr = g_steal_pointer (&owned);
-  push (self, g_steal_pointer (&task), "create-csr", caller, identity_keys_create_csr_job, request);
-}
-
-GBytes *
-identity_keys_create_csr_finish (IdentityKeys *self, GAsyncResult *result, GError **error)
-{
-  return g_task_propagate_pointer (G_TASK (result), error);
-}
-
-/* TPM thread */
-
-static gpointer
-identity_keys_sign_job (TpmLink *link, gpointer data, GError **error)
-{
-  SignRequest *request = data;
-
-  return identity_backend_sign (request->backend, link, request->hash, request->digest, error);
-}
-
-static gpointer
-identity_keys_create_csr_job (TpmLink *link, gpointer data, GError **error)
-{
-  SignRequest *request = data;
-  IdentityBackendSigner signer;
-
-  identity_backend_signer_init (&signer, request->backend, link);
-  return identity_csr_sign (request->csr, &signer.signer, error);
-}
-
-/* main thread: the table of keys */
-
-static IdentityKey *
-key_new (const char *name, IdentityBackend *backend, const char *certificate)
-{
-  IdentityKey *key = g_new0 (IdentityKey, 1);
-
-  g_atomic_ref_count_init (&key->refs);
-  key->name = g_strdup (name);
-  key->algorithm = identity_backend_get_algorithm (backend);
-  key->usage = "sign";
-  key->state = identity_backend_is_reachable (backend) ? "usable" : "missing";
-  key->owner = 0;
-  key->spki = g_bytes_ref (identity_backend_peek_spki (backend));
-  key->reference = identity_public_reference (key->spki);
-  key->certificate = g_strdup (certificate);
-  return key;
-}
-
-IdentityKey *
-identity_key_ref (IdentityKey *key)
-{
-  g_atomic_ref_count_inc (&key->refs);
-  return key;
-}
-
-void
-identity_key_unref (IdentityKey *key)
-{
-  if (key == NULL || !g_atomic_ref_count_dec (&key->refs))
-    return;
-  g_free (key->name);
-  g_bytes_unref (key->spki);
-  g_bytes_unref (key->reference);
-  g_free (key->certificate);
-  g_free (key);
-}
-
+/* Takes the key over. */
 static gboolean
-is_same (const Entry *entry, IdentityBackend *backend, const char *certificate)
+put (IdentityKeys *self, IdentityKey *key)
 {
-  return identity_backend_equal (entry->backend, backend) && g_str_equal (entry->key->certificate, certificate);
+  const IdentityKey *before = g_hash_table_lookup (self->entries, key->name);
+
+  if (before != NULL && identity_key_equal (before, key))
+    {
+      identity_key_unref (key);
+      return FALSE;
+    }
+  g_hash_table_replace (self->entries, key->name, key);
+  return TRUE;
 }
 
-void
-identity_keys_put (IdentityKeys *self, const char *name, IdentityBackend *backend, const char *certificate)
+static void
+put_and_tell (IdentityKeys *self, IdentityKey *key)
 {
-  const Entry *before = g_hash_table_lookup (self->entries, name);
+  if (put (self, key))
+    g_signal_emit_by_name (self, "changed");
+}
 
-  if (backend == NULL ? before == NULL : before != NULL && is_same (before, backend, certificate))
-    return;
-  if (backend == NULL)
-    g_hash_table_remove (self->entries, name);
-  else
-    {
-      Entry *entry = g_new0 (Entry, 1);
-      entry->key = key_new (name, backend, certificate);
-      entry->backend = identity_backend_ref (backend);
-      g_hash_table_replace (self->entries, entry->key->name, entry);
-    }
-  g_signal_emit_by_name (self, "changed");
+gboolean
+identity_keys_has (IdentityKeys *self, const IdentityKey *key)
+{
+  return g_hash_table_lookup (self->entries, key->name) == key;
 }
 
 static int
@@ -306,13 +116,20 @@ identity_keys_list (IdentityKeys *self)
 {
   GPtrArray *keys = g_ptr_array_new_with_free_func ((GDestroyNotify) identity_key_unref);
   GHashTableIter iter;
-  gpointer value;
+  gpointer key;
 
   g_hash_table_iter_init (&iter, self->entries);
-  while (g_hash_table_iter_next (&iter, NULL, &value))
-    g_ptr_array_add (keys, identity_key_ref (((Entry *) value)->key));
+  while (g_hash_table_iter_next (&iter, NULL, &key))
+    g_ptr_array_add (keys, identity_key_ref (key));
   g_ptr_array_sort (keys, compare_names);
   return keys;
+}
+
+static gboolean
+fail_undecided (GError **error)
+{
+  g_set_error (error, TPMID_ERROR, TPMID_ERROR_NOT_READY, "the boot decision is not made yet; wait until State leaves starting");
+  return FALSE;
 }
 
 static IdentityKey *
@@ -321,81 +138,348 @@ not_there (const IdentityKeys *self, const char *what, GError **error)
   if (self->is_decided)
     g_set_error (error, TPMID_ERROR, TPMID_ERROR_NOT_FOUND, "there is no key %s", what);
   else
-    g_set_error (error, TPMID_ERROR, TPMID_ERROR_NOT_READY, "the boot decision is not made yet; wait until State leaves starting");
+    (void) fail_undecided (error);
   return NULL;
 }
 
 IdentityKey *
 identity_keys_lookup (IdentityKeys *self, const char *name, GError **error)
 {
-  const Entry *entry = g_hash_table_lookup (self->entries, name);
+  IdentityKey *key = g_hash_table_lookup (self->entries, name);
 
-  return entry != NULL ? identity_key_ref (entry->key) : not_there (self, name, error);
+  return key != NULL ? identity_key_ref (key) : not_there (self, name, error);
 }
 
 IdentityKey *
 identity_keys_find (IdentityKeys *self, GBytes *reference, GError **error)
 {
   GHashTableIter iter;
-  gpointer value;
+  gpointer key;
 
   g_hash_table_iter_init (&iter, self->entries);
-  while (g_hash_table_iter_next (&iter, NULL, &value))
-    if (g_bytes_equal (((Entry *) value)->key->reference, reference))
-      return identity_key_ref (((Entry *) value)->key);
+  while (g_hash_table_iter_next (&iter, NULL, &key))
+    if (g_bytes_equal (((IdentityKey *) key)->reference, reference))
+      return identity_key_ref (key);
   return not_there (self, "with this reference", error);
 }
 
-/* pure */
+/* --- use --- */
+
+void
+identity_keys_push (IdentityKeys *self, TpmJob *job, IdentityKey *key, IdentityCaller *caller, GAsyncReadyCallback callback, GTask *task)
+{
+  job->priority = TPM_PRIORITY_NORMAL;
+  job->uid = caller->uid;
+  job->client = caller->client;
+  job->deadline_ms = self->config->request_timeout_sec * 1000;
+  job->needs_tpm = identity_backend_needs_tpm (key->backend);
+  tpm_queue_push_async (self->queue, job, caller->gone, callback, task);
+  g_signal_emit_by_name (self, "job");
+}
+
+/* The identity key is looked at anew by the lifecycle, and "credentials" with it. */
+static void
+note_orphaned (IdentityKeys *self, IdentityKey *key, const GError *error)
+{
+  if (identity_keys_has (self, key) && strcmp (key->name, DEVICE) != 0)
+    put_and_tell (self, identity_key_with_state (key, IDENTITY_KEY_ORPHANED, error->message));
+  g_signal_emit_by_name (self, "orphaned");
+}
+
+void
+identity_keys_note (IdentityKeys *self, IdentityKey *key, const GError *error)
+{
+  if (self->is_closed)
+    return;
+  if (g_error_matches (error, TPMID_ERROR, TPMID_ERROR_KEY_ORPHANED))
+    note_orphaned (self, key, error);
+  g_signal_emit_by_name (self, "job");
+}
+
+/* --- making keys --- */
+
+typedef struct
+{
+  IdentityKeyring keyring;
+  IdentityKey *key; /* as it is shown while it is made */
+} MakeRequest;
+
+static void
+make_request_free (gpointer data)
+{
+  MakeRequest *request = data;
+
+  identity_key_unref (request->key);
+  g_free (request);
+}
+
+/* TPM thread */
+static gpointer
+identity_keys_make_job (TpmLink *link, gpointer data, GError **error)
+{
+  MakeRequest *request = data;
+
+  return identity_keyring_make (&request->keyring, link, request->key, error);
+}
+
+/* TPM thread */
+static gpointer
+identity_keys_credentials_job (TpmLink *link, gpointer data, GError **error)
+{
+  MakeRequest *request = data;
+
+  return identity_keyring_ensure_credentials (&request->keyring, link, error);
+}
+
+typedef struct
+{
+  IdentityKeys *keys;
+  IdentityKey *key;
+} Making;
+
+static void
+making_free (Making *making)
+{
+  g_object_unref (making->keys);
+  identity_key_unref (making->key);
+  g_free (making);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (Making, making_free)
+
+static void
+log_made (const IdentityKey *key, const IdentityKey *before)
+{
+  g_autofree char *uid = g_strdup_printf ("%u", key->owner);
+  const BaseLogField fields[] = { { "TPMID_KEY", key->name }, { "TPMID_UID", uid }, { NULL, NULL } };
+
+  if (before->state == IDENTITY_KEY_CREATING)
+    base_log (G_LOG_LEVEL_MESSAGE, NULL, fields, "key %s (%s) is there", key->name, identity_algorithm_name (key->algorithm));
+}
+
+static void
+log_not_made (const IdentityKey *key, const GError *error)
+{
+  const char *text = NULL;
+  guint32 rc = base_error_get_tpm (error, &text);
+  g_autofree char *hex = rc != 0 ? g_strdup_printf ("0x%x", rc) : NULL;
+  const BaseLogField fields[] = { { "TPMID_KEY", key->name }, { "TPM_RC", hex }, { "TPM_RC_TEXT", text }, { NULL, NULL } };
+
+  base_log (G_LOG_LEVEL_WARNING, BASE_LOG_ID_PROBLEM, fields, "key %s could not be made: %s", key->name, error->message);
+}
+
+static void
+on_made (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (Making) making = user_data;
+  IdentityKeys *self = making->keys;
+  g_autoptr (GError) error = NULL;
+  IdentityKey *key = tpm_queue_push_finish (result, &error);
+
+  if (self->is_closed || !identity_keys_has (self, making->key))
+    {
+      identity_key_unref (key);
+      return;
+    }
+  if (key != NULL)
+    {
+      log_made (key, making->key);
+      put_and_tell (self, key);
+    }
+  else
+    {
+      gboolean was_there = making->key->backend != NULL;
+      log_not_made (making->key, error);
+      put_and_tell (self, identity_key_with_state (making->key, was_there ? IDENTITY_KEY_MISSING : IDENTITY_KEY_FAILED, error->message));
+    }
+  g_signal_emit_by_name (self, "job");
+}
+
+static void
+make (IdentityKeys *self, IdentityKey *key, const char *operation, TpmJobFunc run)
+{
+  MakeRequest *request = g_new0 (MakeRequest, 1);
+  Making *making = g_new0 (Making, 1);
+
+  *request = (MakeRequest) { self->keyring, identity_key_ref (key) };
+  *making = (Making) { g_object_ref (self), identity_key_ref (key) };
+  TpmJob job = {
+    .operation = operation,
+    .priority = TPM_PRIORITY_BACKGROUND,
+    .needs_tpm = self->keyring.mode == IDENTITY_MODE_TPM,
+    .run = run,
+    .request = request,
+    .request_free = make_request_free,
+    .result_free = (GDestroyNotify) identity_key_unref,
+  };
+  tpm_queue_push_async (self->queue, &job, NULL, on_made, making);
+  g_signal_emit_by_name (self, "job");
+}
+
+/* One that fits is shown as it is while it is looked at; else it is being made. */
+static void
+ensure_credentials (IdentityKeys *self)
+{
+  IdentityKey *key = g_hash_table_lookup (self->entries, IDENTITY_CREDENTIALS);
+
+  if (self->config->credentials == BASE_CREDENTIALS_OFF
+      || (self->keyring.mode != IDENTITY_MODE_TPM && self->keyring.mode != IDENTITY_MODE_SOFTWARE))
+    return;
+  if (key == NULL || key->state != IDENTITY_KEY_USABLE)
+    {
+      key = identity_key_new (IDENTITY_CREDENTIALS, NULL, IDENTITY_ALGORITHM_RSA_2048, IDENTITY_USAGE_DECRYPT, 0);
+      (void) put (self, key);
+      key = g_hash_table_lookup (self->entries, IDENTITY_CREDENTIALS);
+    }
+  make (self, key, "credentials", identity_keys_credentials_job);
+}
 
 static gboolean
-is_name_start (char c)
+fail_exists (const IdentityKey *key, GError **error)
 {
-  return g_ascii_islower (c) || g_ascii_isdigit (c);
-}
-
-gboolean
-identity_key_check_name (const char *name, GError **error)
-{
-  gsize size = strnlen (name, NAME_MAX_SIZE + 1);
-  gboolean ok = size >= 1 && size <= NAME_MAX_SIZE && is_name_start (name[0]);
-
-  for (gsize i = 1; ok && i < size; i++)
-    ok = is_name_start (name[i]) || strchr ("._-", name[i]) != NULL;
-  if (!ok)
-    g_set_error (error, TPMID_ERROR, TPMID_ERROR_INVALID_ARGUMENT,
-                 "a key's name has 1 to %d characters, lower-case letters, digits, dot, underscore and hyphen, and begins with a letter "
-                 "or digit",
-                 NAME_MAX_SIZE);
-  return ok;
-}
-
-static gboolean G_GNUC_PRINTF (3, 4)
-refuse (GError **error, TpmidError code, const char *format, ...)
-{
-  va_list args;
-
-  va_start (args, format);
-  g_autofree char *message = g_strdup_vprintf (format, args);
-  va_end (args);
-  g_set_error_literal (error, TPMID_ERROR, code, message);
+  g_set_error (error, TPMID_ERROR, TPMID_ERROR_EXISTS, "there is a key %s already: %s, for %s, of uid %u; choose another name", key->name,
+               identity_algorithm_name (key->algorithm), key->usage == IDENTITY_USAGE_SIGN ? "signing" : "decryption", key->owner);
   return FALSE;
 }
 
-gboolean
-identity_keys_check_sign (const IdentityKey *key, IdentityHash hash, GBytes *digest, const char *scheme, GBytes *reference,
-                          GError **error)
+static guint
+count_of (IdentityKeys *self, guint uid)
 {
-  gsize size = g_bytes_get_size (digest);
+  GHashTableIter iter;
+  gpointer key;
+  guint count = 0;
 
-  if (size != identity_hash_size (hash))
-    return refuse (error, TPMID_ERROR_INVALID_ARGUMENT, "a %s digest has %" G_GSIZE_FORMAT " bytes, not %" G_GSIZE_FORMAT,
-                   identity_hash_name (hash), identity_hash_size (hash), size);
-  if (scheme != NULL && strcmp (scheme, "ecdsa") != 0)
-    return refuse (error, TPMID_ERROR_INVALID_ARGUMENT, "scheme %.32s is not one of key %s; it has ecdsa", scheme, key->name);
-  if (reference != NULL && g_bytes_get_size (reference) != IDENTITY_REFERENCE_SIZE)
-    return refuse (error, TPMID_ERROR_INVALID_ARGUMENT, "a reference has %d bytes", IDENTITY_REFERENCE_SIZE);
-  if (reference != NULL && !g_bytes_equal (reference, key->reference))
-    return refuse (error, TPMID_ERROR_NOT_FOUND, "key %s has another reference now; the device has a new key", key->name);
+  g_hash_table_iter_init (&iter, self->entries);
+  while (g_hash_table_iter_next (&iter, NULL, &key))
+    if (((IdentityKey *) key)->owner == uid && ((IdentityKey *) key)->state != IDENTITY_KEY_FAILED)
+      count++;
+  return count;
+}
+
+static gboolean
+check_new (IdentityKeys *self, const char *name, guint uid, GError **error)
+{
+  static const char *const reserved[] = { DEVICE, IDENTITY_CREDENTIALS, "attestation", NULL };
+
+  if (g_strv_contains (reserved, name))
+    {
+      g_set_error (error, TPMID_ERROR, TPMID_ERROR_INVALID_ARGUMENT, "the name %s is for the device's own key; choose another", name);
+      return FALSE;
+    }
+  if (self->keyring.mode != IDENTITY_MODE_TPM && self->keyring.mode != IDENTITY_MODE_SOFTWARE)
+    {
+      g_set_error (error, TPMID_ERROR, TPMID_ERROR_IDENTITY_FAULT,
+                   "no key can be made while the device has no identity; tpmidctl status says why and what to do");
+      return FALSE;
+    }
+  if (uid != 0 && count_of (self, uid) >= self->config->keys_per_user)
+    {
+      g_set_error (error, TPMID_ERROR, TPMID_ERROR_QUOTA_EXCEEDED, "uid %u has %u keys, as many as KeysPerUser= allows", uid,
+                   self->config->keys_per_user);
+      return FALSE;
+    }
   return TRUE;
+}
+
+gboolean
+identity_keys_create (IdentityKeys *self, const char *name, IdentityAlgorithm algorithm, IdentityUsage usage, guint uid, GError **error)
+{
+  const IdentityKey *before = g_hash_table_lookup (self->entries, name);
+
+  if (!self->is_decided)
+    return fail_undecided (error);
+  if (usage != identity_algorithm_default_usage (algorithm))
+    {
+      g_set_error (error, TPMID_ERROR, TPMID_ERROR_UNSUPPORTED_ALGORITHM, "a key of algorithm %s cannot %s; ecc-p256 and ecc-p384 sign, "
+                   "rsa-2048 decrypts", identity_algorithm_name (algorithm), identity_usage_name (usage));
+      return FALSE;
+    }
+  if (before != NULL && (before->owner != uid || before->algorithm != algorithm || before->usage != usage))
+    return fail_exists (before, error);
+  if (before != NULL && before->state != IDENTITY_KEY_FAILED)
+    return TRUE;
+  if (!check_new (self, name, uid, error))
+    return FALSE;
+
+  IdentityKey *key = identity_key_new (name, NULL, algorithm, usage, uid);
+  put_and_tell (self, identity_key_ref (key));
+  make (self, key, "create-key", identity_keys_make_job);
+  identity_key_unref (key);
+  return TRUE;
+}
+
+/* --- who the device is --- */
+
+static gboolean
+lists (GPtrArray *keys, const char *name)
+{
+  for (guint i = 0; i < keys->len; i++)
+    if (strcmp (((const IdentityKey *) keys->pdata[i])->name, name) == 0)
+      return TRUE;
+  return FALSE;
+}
+
+/* What has no file yet is not in the list; what the TPM does not know any more stays so until it is looked at. */
+static gboolean
+stays (const IdentityKey *key, GPtrArray *found)
+{
+  return key->state == IDENTITY_KEY_CREATING || key->state == IDENTITY_KEY_FAILED || lists (found, key->name);
+}
+
+static gboolean
+remove_others (IdentityKeys *self, GPtrArray *found)
+{
+  GHashTableIter iter;
+  gpointer key;
+  gboolean changed = FALSE;
+
+  g_hash_table_iter_init (&iter, self->entries);
+  while (g_hash_table_iter_next (&iter, NULL, &key))
+    if (!stays (key, found))
+      {
+        g_hash_table_iter_remove (&iter);
+        changed = TRUE;
+      }
+  return changed;
+}
+
+static gboolean
+is_known_orphan (IdentityKeys *self, const IdentityKey *found)
+{
+  const IdentityKey *before = g_hash_table_lookup (self->entries, found->name);
+
+  return before != NULL && before->state == IDENTITY_KEY_ORPHANED && found->state == IDENTITY_KEY_USABLE
+         && g_bytes_equal (before->reference, found->reference);
+}
+
+/* Returns: (transfer container): all keys that the report knows */
+static GPtrArray *
+collect (const IdentityReport *report)
+{
+  GPtrArray *found = g_ptr_array_new_with_free_func ((GDestroyNotify) identity_key_unref);
+
+  for (guint i = 0; i < report->keys->len; i++)
+    if (strcmp (((IdentityKey *) report->keys->pdata[i])->name, DEVICE) != 0)
+      g_ptr_array_add (found, identity_key_ref (report->keys->pdata[i]));
+  if (report->key == NULL)
+    return found;
+  g_autoptr (IdentityKey) device = identity_key_new (DEVICE, report->key, 0, 0, 0);
+  g_ptr_array_add (found, identity_key_with_certificate (
+                              device, report->certificate != NULL ? identity_cert_peek_pem (report->certificate) : ""));
+  return found;
+}
+
+void
+identity_keys_adopt (IdentityKeys *self, const IdentityReport *report)
+{
+  g_autoptr (GPtrArray) found = collect (report);
+  gboolean changed = remove_others (self, found);
+
+  self->is_decided = TRUE;
+  identity_keyring_init (&self->keyring, self->config, report->mode, report->record != NULL ? report->record->srk_name : NULL);
+  for (guint i = 0; i < found->len; i++)
+    if (!is_known_orphan (self, found->pdata[i]))
+      changed |= put (self, identity_key_ref (found->pdata[i]));
+  ensure_credentials (self);
+  if (changed)
+    g_signal_emit_by_name (self, "changed");
 }

@@ -2,43 +2,14 @@
 #pragma once
 
 #include "identity-access.h"
-#include "identity-csr.h"
-#include "identity-public.h"
+#include "identity-key.h"
 
 G_BEGIN_DECLS
 
 /**
- * IdentityKey:
- *
- * One key as the outside sees it. Immutable, ref-counted; a change of anything makes a new one.
- */
-typedef struct
-{
-  gatomicrefcount refs;
-  char *name;
-  IdentityAlgorithm algorithm;
-  const char *usage; /* static: "sign" */
-  const char *state; /* static: "usable" or "missing" */
-  guint owner;       /* uid */
-  GBytes *spki;      /* DER SubjectPublicKeyInfo */
-  GBytes *reference; /* 32 bytes */
-  char *certificate; /* PEM chain, or "" */
-} IdentityKey;
-
-IdentityKey *identity_key_ref (IdentityKey *key);
-void identity_key_unref (IdentityKey *key);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (IdentityKey, identity_key_unref)
-
-/**
- * identity_key_check_name:
- * @error: TPMID_ERROR_INVALID_ARGUMENT unless @name matches [a-z0-9][a-z0-9._-]{0,63}
- */
-gboolean identity_key_check_name (const char *name, GError **error);
-
-/**
  * IdentityKeys:
  *
- * All keys of the device, whether in the TPM or in software. Main thread.
+ * All keys of the device, whether in the TPM or in software. Main thread. How to use one: identity-use.h.
  *
  * Signals: "changed" (no arguments) after keys were added, removed or changed; look at identity_keys_list().
  */
@@ -70,48 +41,16 @@ IdentityKey *identity_keys_lookup (IdentityKeys *self, const char *name, GError 
 IdentityKey *identity_keys_find (IdentityKeys *self, GBytes *reference, GError **error);
 
 /**
- * identity_keys_check_sign:
- * @key: the key to sign with
- * @digest: as the caller gave it
- * @scheme: (nullable): as the caller gave it; %NULL = the key's default
- * @reference: (nullable): the key must be this one
- * @error: TPMID_ERROR_INVALID_ARGUMENT (length of digest or reference, scheme), _NOT_FOUND (another key's reference)
+ * identity_keys_create:
+ * @name: checked by identity_key_check_name()
+ * @uid: who will own the key
+ * @error: TPMID_ERROR_EXISTS when there is a key of this name with another owner, algorithm or usage; _UNSUPPORTED_ALGORITHM when keys of
+ *   @algorithm have no such @usage; _QUOTA_EXCEEDED; _NOT_READY before the boot decision; _IDENTITY_FAULT when the mode allows no new keys
  *
- * Pure: whether the request can work at all.
+ * Begins to make a key, in the background; it is IDENTITY_KEY_CREATING until then. The same key once more is a success and the same key; one
+ * that failed is tried again.
  */
-gboolean identity_keys_check_sign (const IdentityKey *key, IdentityHash hash, GBytes *digest, const char *scheme,
-                                   GBytes *reference, GError **error);
-
-/**
- * identity_keys_sign_async:
- * @caller: whose turn in the queue it takes; when it leaves the bus, the job is cancelled
- * @digest: checked by identity_keys_check_sign()
- *
- * Signs. One TPM command when warm. The signature is verified in software before it is handed out.
- */
-void identity_keys_sign_async (IdentityKeys *self, IdentityKey *key, IdentityCaller *caller, IdentityHash hash, GBytes *digest,
-                               GAsyncReadyCallback callback, gpointer user_data);
-
-/**
- * identity_keys_sign_finish:
- * @error: TPMID_ERROR_IDENTITY_FAULT, _UNTRUSTED_RESPONSE and those of the queue, the link and tpm_key_sign()
- *
- * Returns: (transfer full) (nullable): DER ECDSA-Sig-Value
- */
-GBytes *identity_keys_sign_finish (IdentityKeys *self, GAsyncResult *result, GError **error);
-
-/**
- * identity_keys_create_csr_async:
- * @csr: (transfer full): what to sign
- */
-void identity_keys_create_csr_async (IdentityKeys *self, IdentityKey *key, IdentityCaller *caller, IdentityCsr *csr,
-                                     GAsyncReadyCallback callback, gpointer user_data);
-
-/**
- * identity_keys_create_csr_finish:
- *
- * Returns: (transfer full) (nullable): DER CertificationRequest
- */
-GBytes *identity_keys_create_csr_finish (IdentityKeys *self, GAsyncResult *result, GError **error);
+gboolean identity_keys_create (IdentityKeys *self, const char *name, IdentityAlgorithm algorithm, IdentityUsage usage, guint uid,
+                               GError **error);
 
 G_END_DECLS

@@ -20,6 +20,14 @@ identity_public_from_point (IdentityAlgorithm algorithm, const guint8 *x, const 
 }
 
 GBytes *
+identity_public_from_modulus (const guint8 *modulus, gsize size, guint32 exponent, GError **error)
+{
+  g_autoptr (EVP_PKEY) key = identity_x509_key_from_modulus (modulus, size, exponent, error);
+
+  return key != NULL ? identity_x509_spki_from_key (key, IDENTITY_ALGORITHM_RSA_2048, error) : NULL;
+}
+
+GBytes *
 identity_public_reference (GBytes *spki)
 {
   return identity_hash_digest (IDENTITY_HASH_SHA256, g_bytes_get_data (spki, NULL), g_bytes_get_size (spki));

@@ -23,6 +23,15 @@ G_BEGIN_DECLS
 GBytes *identity_public_from_point (IdentityAlgorithm algorithm, const guint8 *x, const guint8 *y, gsize size, GError **error);
 
 /**
+ * identity_public_from_modulus:
+ * @modulus: (array length=size): big-endian
+ * @error: TPMID_ERROR_FAILED
+ *
+ * Returns: (transfer full) (nullable): DER SubjectPublicKeyInfo of an RSA key (RFC 3279, 2.3.1)
+ */
+GBytes *identity_public_from_modulus (const guint8 *modulus, gsize size, guint32 exponent, GError **error);
+
+/**
  * identity_public_reference:
  * @spki: DER SubjectPublicKeyInfo
  *

@@ -19,6 +19,7 @@ identity_report_unref (IdentityReport *report)
     return;
   g_free (report->hint);
   g_clear_pointer (&report->key, identity_backend_unref);
+  g_clear_pointer (&report->keys, g_ptr_array_unref);
   g_clear_pointer (&report->certificate, identity_cert_unref);
   g_clear_pointer (&report->record, identity_record_free);
   g_free (report->serial);

@@ -4,6 +4,7 @@
 #include "identity-backend.h"
 #include "identity-cert.h"
 #include "identity-decision.h"
+#include "identity-key.h"
 #include "identity-store.h"
 
 G_BEGIN_DECLS
@@ -33,6 +34,7 @@ typedef struct
   const char *reason;      /* static */
   char *hint;
   IdentityBackend *key;    /* (nullable): the identity key, perhaps out of reach */
+  GPtrArray *keys;         /* of IdentityKey: the keys beside it */
   IdentityCert *certificate; /* (nullable): in a fault the one that was found */
   IdentityRecord *record;  /* (nullable): what the record must say */
   char *serial;

@@ -11,12 +11,14 @@
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/rsa.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #define FILE_MAX (16 * 1024)
+#define RSA_BLOCK_MAX 256
 
 /* Super block magics of file systems that keep no modes: linux/magic.h, fs/exfat/exfat_raw.h. */
 #define MAGIC_MSDOS 0x4d44
@@ -102,9 +104,9 @@ identity_softkey_describe_exposure (const char *path, guint mode, gboolean has_m
 }
 
 static EVP_PKEY *
-decode_key (const KeyFile *file, const char *path, GError **error)
+decode_key (const void *data, gsize size, const char *path, GError **error)
 {
-  g_autoptr (BIO) bio = BIO_new_mem_buf (file->data, (int) file->size);
+  g_autoptr (BIO) bio = BIO_new_mem_buf (data, (int) size);
   gboolean encrypted = FALSE;
   EVP_PKEY *key = bio != NULL ? PEM_read_bio_PrivateKey (bio, NULL, identity_x509_no_password, &encrypted) : NULL;
 
@@ -117,12 +119,13 @@ decode_key (const KeyFile *file, const char *path, GError **error)
   return key;
 }
 
+/* What the device key may be. */
 static gboolean
 check_algorithm (const EVP_PKEY *key, const char *path, IdentityAlgorithm *ret_algorithm, GError **error)
 {
   char curve[64] = "";
 
-  if (identity_x509_algorithm_of_key (key, ret_algorithm))
+  if (identity_x509_algorithm_of_key (key, ret_algorithm) && *ret_algorithm != IDENTITY_ALGORITHM_RSA_2048)
     return TRUE;
   if (EVP_PKEY_is_a (key, "EC"))
     {
@@ -177,7 +180,7 @@ identity_softkey_load (const char *path, char **ret_warning, GError **error)
 
   if (!key_file_read (&file, path, error))
     return NULL;
-  key = decode_key (&file, path, error);
+  key = decode_key (file.data, file.size, path, error);
   if (key == NULL || !check_algorithm (key, path, &algorithm, error) || !check_pair (key, path, error))
     return NULL;
 
@@ -203,35 +206,79 @@ check_free (const char *path, GError **error)
   return TRUE;
 }
 
-static gboolean
-store_key (const EVP_PKEY *key, const char *path, GError **error)
+IdentitySoftkey *
+identity_softkey_decode (const char *pem, gsize size, const char *path, GError **error)
+{
+  g_autoptr (EVP_PKEY) key = decode_key (pem, size, path, error);
+  IdentityAlgorithm algorithm;
+
+  if (key == NULL)
+    return NULL;
+  if (!identity_x509_algorithm_of_key (key, &algorithm))
+    {
+      g_set_error (error, TPMID_ERROR, TPMID_ERROR_UNSUPPORTED_ALGORITHM, "the key in %s is of a kind that tpmidd does not make", path);
+      return NULL;
+    }
+  return check_pair (key, path, error) ? softkey_new (g_steal_pointer (&key), algorithm, error) : NULL;
+}
+
+BaseSecret *
+identity_softkey_encode (const IdentitySoftkey *self, GError **error)
 {
   /* Memory of this kind is cleared when freed. */
   g_autoptr (BIO) bio = BIO_new (BIO_s_secmem ());
   char *pem = NULL;
 
-  if (bio == NULL || PEM_write_bio_PKCS8PrivateKey (bio, key, NULL, NULL, 0, NULL, NULL) != 1)
-    return identity_x509_fail (error, "encode a new private key");
+  if (bio == NULL || PEM_write_bio_PKCS8PrivateKey (bio, self->key, NULL, NULL, 0, NULL, NULL) != 1)
+    {
+      identity_x509_fail (error, "encode a new private key");
+      return NULL;
+    }
   long size = BIO_get_mem_data (bio, &pem);
-  return base_file_replace (path, pem, (gsize) size, 0600, error);
+  return base_secret_new (pem, (gsize) size);
+}
+
+static EVP_PKEY *
+generate (IdentityAlgorithm algorithm)
+{
+  switch (algorithm)
+    {
+    case IDENTITY_ALGORITHM_ECC_P256:
+      return EVP_EC_gen (SN_X9_62_prime256v1);
+    case IDENTITY_ALGORITHM_ECC_P384:
+      return EVP_EC_gen (SN_secp384r1);
+    case IDENTITY_ALGORITHM_RSA_2048:
+      return EVP_RSA_gen (2048);
+    }
+  g_return_val_if_reached (NULL);
+}
+
+IdentitySoftkey *
+identity_softkey_new (IdentityAlgorithm algorithm, GError **error)
+{
+  EVP_PKEY *key = generate (algorithm);
+
+  if (key != NULL)
+    return softkey_new (key, algorithm, error);
+  identity_x509_fail (error, "make a new private key");
+  return NULL;
 }
 
 IdentitySoftkey *
 identity_softkey_generate (const char *path, GError **error)
 {
-  g_autoptr (EVP_PKEY) key = NULL;
+  g_autoptr (IdentitySoftkey) self = NULL;
+  g_autoptr (BaseSecret) pem = NULL;
+  gsize size;
 
   if (!check_free (path, error))
     return NULL;
-  key = EVP_EC_gen (SN_X9_62_prime256v1);
-  if (key == NULL)
-    {
-      identity_x509_fail (error, "make a new private key");
-      return NULL;
-    }
-  if (!store_key (key, path, error))
+  self = identity_softkey_new (IDENTITY_ALGORITHM_ECC_P256, error);
+  pem = self != NULL ? identity_softkey_encode (self, error) : NULL;
+  if (pem == NULL)
     return NULL;
-  return softkey_new (g_steal_pointer (&key), IDENTITY_ALGORITHM_ECC_P256, error);
+  const guint8 *data = base_secret_peek (pem, &size);
+  return base_file_replace (path, data, size, 0600, error) ? g_steal_pointer (&self) : NULL;
 }
 
 IdentitySoftkey *
@@ -284,4 +331,25 @@ identity_softkey_sign (const IdentitySoftkey *self, IdentityHash hash, GBytes *d
       return NULL;
     }
   return g_bytes_new (signature, size);
+}
+
+BaseSecret *
+identity_softkey_decrypt (const IdentitySoftkey *self, GBytes *block, GError **error)
+{
+  g_autoptr (EVP_PKEY_CTX) context = EVP_PKEY_CTX_new_from_pkey (NULL, self->key, NULL);
+  gsize block_size, size;
+  const guint8 *data = g_bytes_get_data (block, &block_size);
+  guint8 result[RSA_BLOCK_MAX];
+  BaseSecret *secret = NULL;
+
+  size = sizeof result;
+  if (context != NULL && block_size <= sizeof result && EVP_PKEY_decrypt_init (context) == 1
+      && EVP_PKEY_CTX_set_rsa_padding (context, RSA_NO_PADDING) == 1
+      && EVP_PKEY_decrypt (context, result, &size, data, block_size) == 1 && size == block_size)
+    secret = base_secret_new (result, size);
+  else
+    g_set_error (error, TPMID_ERROR, TPMID_ERROR_DECRYPT_FAILED, "decrypt with the software key: it refused the block");
+  explicit_bzero (result, sizeof result);
+  ERR_clear_error ();
+  return secret;
 }

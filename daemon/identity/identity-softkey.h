@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "base-secret.h"
 #include "identity-public.h"
 
 G_BEGIN_DECLS
@@ -51,6 +52,34 @@ char *identity_softkey_describe_exposure (const char *path, guint mode, gboolean
  */
 IdentitySoftkey *identity_softkey_generate (const char *path, GError **error);
 
+/**
+ * identity_softkey_new:
+ * @error: TPMID_ERROR_FAILED
+ *
+ * Makes a new key that is nowhere else. An RSA key takes tenths of a second.
+ *
+ * Returns: (transfer full) (nullable): the key
+ */
+IdentitySoftkey *identity_softkey_new (IdentityAlgorithm algorithm, GError **error);
+
+/**
+ * identity_softkey_decode:
+ * @pem: (array length=size): unencrypted PEM private key of any #IdentityAlgorithm; text before it is passed over
+ * @path: where it came from, for the errors
+ * @error: TPMID_ERROR_CORRUPT, _UNSUPPORTED_ALGORITHM
+ *
+ * Returns: (transfer full) (nullable): the key
+ */
+IdentitySoftkey *identity_softkey_decode (const char *pem, gsize size, const char *path, GError **error);
+
+/**
+ * identity_softkey_encode:
+ * @error: TPMID_ERROR_FAILED
+ *
+ * Returns: (transfer full) (nullable): PKCS #8 PEM
+ */
+BaseSecret *identity_softkey_encode (const IdentitySoftkey *self, GError **error);
+
 IdentitySoftkey *identity_softkey_ref (IdentitySoftkey *self);
 void identity_softkey_unref (IdentitySoftkey *self);
 
@@ -73,6 +102,17 @@ GBytes *identity_softkey_peek_spki (const IdentitySoftkey *self);
  * Returns: (transfer full) (nullable): DER ECDSA-Sig-Value
  */
 GBytes *identity_softkey_sign (const IdentitySoftkey *self, IdentityHash hash, GBytes *digest, GError **error);
+
+/**
+ * identity_softkey_decrypt:
+ * @block: as long as the modulus, and below it as a number
+ * @error: TPMID_ERROR_DECRYPT_FAILED
+ *
+ * RSADP (RFC 8017, 5.1.2) with an RSA key.
+ *
+ * Returns: (transfer full) (nullable): as many bytes as @block has
+ */
+BaseSecret *identity_softkey_decrypt (const IdentitySoftkey *self, GBytes *block, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (IdentitySoftkey, identity_softkey_unref)
 

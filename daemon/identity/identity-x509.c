@@ -12,6 +12,7 @@
 
 #define COORDINATE_MAX 48 /* bytes, on P-384 */
 #define PREFIX_MAX 27
+#define RSA_BITS 2048
 
 /* Our curves, and what stands before x and y in a SubjectPublicKeyInfo with a named curve and an uncompressed point (RFC 5480,
  * 2): AlgorithmIdentifier { id-ecPublicKey, curve }, the header of the BIT STRING, no unused bits, 0x04 (SEC 1, 2.3.3). */
@@ -94,6 +95,24 @@ key_from_point (const char *curve, const guint8 *point, gsize size)
   return key;
 }
 
+EVP_PKEY *
+identity_x509_key_from_modulus (const guint8 *modulus, gsize size, guint32 exponent, GError **error)
+{
+  g_autoptr (EVP_PKEY_CTX) context = EVP_PKEY_CTX_new_from_name (NULL, "RSA", NULL);
+  g_autoptr (OSSL_PARAM_BLD) builder = OSSL_PARAM_BLD_new ();
+  g_autoptr (BIGNUM) number = BN_bin2bn (modulus, (int) size, NULL);
+  g_autoptr (OSSL_PARAM) parameters = NULL;
+  EVP_PKEY *key = NULL;
+
+  if (builder != NULL && number != NULL && OSSL_PARAM_BLD_push_BN (builder, OSSL_PKEY_PARAM_RSA_N, number) == 1
+      && OSSL_PARAM_BLD_push_ulong (builder, OSSL_PKEY_PARAM_RSA_E, exponent) == 1)
+    parameters = OSSL_PARAM_BLD_to_param (builder);
+  if (context == NULL || parameters == NULL || EVP_PKEY_fromdata_init (context) != 1
+      || EVP_PKEY_fromdata (context, &key, EVP_PKEY_PUBLIC_KEY, parameters) != 1)
+    identity_x509_fail (error, "take the public half of an RSA key");
+  return key;
+}
+
 static EVP_PKEY *
 decode_spki (const guint8 *data, gsize size)
 {
@@ -131,6 +150,11 @@ identity_x509_algorithm_of_key (const EVP_PKEY *key, IdentityAlgorithm *ret_algo
   char curve[32];
   gboolean known;
 
+  if (EVP_PKEY_is_a (key, "RSA") && EVP_PKEY_get_bits (key) == RSA_BITS)
+    {
+      *ret_algorithm = IDENTITY_ALGORITHM_RSA_2048;
+      return TRUE;
+    }
   known = EVP_PKEY_is_a (key, "EC")
           && EVP_PKEY_get_utf8_string_param (key, OSSL_PKEY_PARAM_GROUP_NAME, curve, sizeof curve, NULL) == 1;
   ERR_clear_error ();
@@ -153,13 +177,24 @@ get_coordinate (const EVP_PKEY *key, const char *name, guint8 *coordinate, gsize
   return found;
 }
 
+static GBytes *
+spki_from_rsa (const EVP_PKEY *key, GError **error)
+{
+  guint8 *der = NULL;
+  int size = i2d_PUBKEY (key, &der);
+
+  return identity_x509_take_der (der, size, "encode a public key", error);
+}
+
 GBytes *
 identity_x509_spki_from_key (const EVP_PKEY *key, IdentityAlgorithm algorithm, GError **error)
 {
-  gsize size = curves[algorithm].size;
   guint8 x[COORDINATE_MAX];
   guint8 y[COORDINATE_MAX];
 
+  if (algorithm == IDENTITY_ALGORITHM_RSA_2048)
+    return spki_from_rsa (key, error);
+  gsize size = curves[algorithm].size;
   if (!get_coordinate (key, OSSL_PKEY_PARAM_EC_PUB_X, x, size) || !get_coordinate (key, OSSL_PKEY_PARAM_EC_PUB_Y, y, size))
     {
       identity_x509_fail (error, "get the public point of a key");

@@ -6,6 +6,7 @@
 #include <openssl/bio.h>
 #include <openssl/bn.h>
 #include <openssl/evp.h>
+#include <openssl/param_build.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
@@ -19,6 +20,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (BIGNUM, BN_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BIO, BIO_free_all)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (EVP_PKEY, EVP_PKEY_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (EVP_PKEY_CTX, EVP_PKEY_CTX_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (OSSL_PARAM, OSSL_PARAM_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (OSSL_PARAM_BLD, OSSL_PARAM_BLD_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (X509, X509_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (X509_NAME, X509_NAME_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (X509_REQ, X509_REQ_free)
@@ -59,6 +62,15 @@ GBytes *identity_x509_take_der (guint8 *der, int size, const char *what, GError 
 GBytes *identity_x509_spki_from_point (IdentityAlgorithm algorithm, const guint8 *x, const guint8 *y, gsize size);
 
 /**
+ * identity_x509_key_from_modulus:
+ * @modulus: (array length=size): big-endian
+ * @error: TPMID_ERROR_FAILED
+ *
+ * Returns: (transfer full) (nullable): a public RSA key
+ */
+EVP_PKEY *identity_x509_key_from_modulus (const guint8 *modulus, gsize size, guint32 exponent, GError **error);
+
+/**
  * identity_x509_key_from_spki:
  * @spki: DER SubjectPublicKeyInfo, nothing after it
  *
@@ -69,13 +81,13 @@ EVP_PKEY *identity_x509_key_from_spki (GBytes *spki);
 /**
  * identity_x509_algorithm_of_key:
  *
- * Returns: whether @key is an EC key on one of our curves
+ * Returns: whether @key is an EC key on one of our curves, or an RSA key of 2048 bits
  */
 gboolean identity_x509_algorithm_of_key (const EVP_PKEY *key, IdentityAlgorithm *ret_algorithm);
 
 /**
  * identity_x509_spki_from_key:
- * @key: an EC key of @algorithm, public or private
+ * @key: a key of @algorithm, public or private
  * @error: TPMID_ERROR_FAILED
  *
  * Returns: (transfer full) (nullable): DER SubjectPublicKeyInfo in the encoding of identity_public_from_point(), whatever the

@@ -5,9 +5,26 @@
  * by tpm-guard.h. */
 
 #include <glib.h>
+#include <string.h>
 #include <tss2/tss2_esys.h>
 
 G_BEGIN_DECLS
+
+/* For answers that hold a secret. */
+static inline void
+tpm_auto_wipe (gpointer memory, gsize size)
+{
+  if (memory != NULL)
+    explicit_bzero (memory, size);
+  Esys_Free (memory);
+}
+
+static inline void
+tpm_auto_wipe_rsa (TPM2B_PUBLIC_KEY_RSA *block)
+{
+  tpm_auto_wipe (block, sizeof *block);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TPM2B_PUBLIC_KEY_RSA, tpm_auto_wipe_rsa)
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TPM2B_DIGEST, Esys_Free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TPM2B_MAX_NV_BUFFER, Esys_Free)

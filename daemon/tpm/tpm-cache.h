@@ -18,7 +18,7 @@ G_BEGIN_DECLS
  */
 typedef struct
 {
-  gsize coordinate_size;
+  gsize size; /* TpmPublic.size */
   guint8 name[TPM_NAME_SIZE];
 } TpmNote;
 

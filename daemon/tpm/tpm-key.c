@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "tpm-key.h"
+#include "tpm-key-private.h"
 
 #include "tpm-auto.h"
-#include "tpm-guard.h"
+#include "tpm-blob-private.h"
 #include "tpm-hierarchy-private.h"
+#include "tpm-parent.h"
 #include "tpm-rc.h"
+#include "tpm-session.h"
 #include "tpm-template.h"
 
 #include <string.h>
+#include <tss2/tss2_sys.h>
 
 #define DOING_SIZE 64
 
@@ -36,8 +39,8 @@ describe (char doing[DOING_SIZE], const char *verb, guint32 handle)
   (void) g_snprintf (doing, DOING_SIZE, "%s 0x%08x", verb, handle);
 }
 
-static gboolean
-fail_taken (guint32 handle, GError **error)
+gboolean
+tpm_key_fail_taken (guint32 handle, GError **error)
 {
   g_set_error (error, TPMID_ERROR, TPMID_ERROR_HANDLE_TAKEN,
                "handle 0x%08x of the TPM is taken by an object that tpmidd did not make; configure another, or remove it with "
@@ -51,11 +54,11 @@ note_public (TpmLink *link, guint32 handle, const TpmPublic *public)
 {
   TpmNote *note = tpm_link_note (link, handle);
 
-  note->coordinate_size = public->coordinate_size;
+  note->size = public->size;
   memcpy (note->name, public->name, TPM_NAME_SIZE);
 }
 
-/* What lies at the handle now; FALSE in @ret_public's ours for everything that is no key of ours. */
+/* What lies at the handle now; all zero, and so foreign, for everything that is no key of a kind of ours. */
 static gboolean
 read_public (TpmLink *link, guint32 handle, TpmPublic *ret_public, GError **error)
 {
@@ -79,7 +82,7 @@ read_public (TpmLink *link, guint32 handle, TpmPublic *ret_public, GError **erro
 }
 
 gboolean
-tpm_key_find (TpmLink *link, guint32 handle, TpmPublic *ret_public, GError **error)
+tpm_key_find (TpmLink *link, guint32 handle, TpmPurpose purpose, TpmPublic *ret_public, GError **error)
 {
   TpmPublic found;
 
@@ -87,44 +90,14 @@ tpm_key_find (TpmLink *link, guint32 handle, TpmPublic *ret_public, GError **err
   tpm_link_forget (link, handle);
   if (!read_public (link, handle, &found, error))
     return FALSE;
-  if (!found.ours)
-    return fail_taken (handle, error);
+  if (found.purpose != purpose)
+    return tpm_key_fail_taken (handle, error);
   *ret_public = found;
   return TRUE;
 }
 
-/* Makes the key and loads it; what it needs of the TPM besides @key is gone when it returns. */
-static gboolean
-make_key (TpmLink *link, TpmKeyAlgorithm algorithm, TpmTransient *key, TPM2B_PUBLIC **ret_public,
-          guint8 ret_srk_name[TPM_NAME_SIZE], GError **error)
-{
-  g_auto (TpmTransient) parent = { link, ESYS_TR_NONE };
-  TPM2B_PUBLIC template;
-  TPM2B_SENSITIVE_CREATE no_sensitive = { 0 };
-  TPM2B_DATA no_outside_info = { 0 };
-  TPML_PCR_SELECTION no_pcrs = { 0 };
-  g_autoptr (TPM2B_PRIVATE) private = NULL;
-  g_autoptr (TPM2B_PUBLIC) public = NULL;
-
-  if (!tpm_hierarchy_make_primary (link, TPM_HIERARCHY_OWNER, &parent, ret_srk_name, error))
-    return FALSE;
-
-  ESYS_CONTEXT *esys = tpm_link_esys (link);
-  tpm_template_device_key (algorithm, &template);
-  TSS2_RC rc = Esys_Create (esys, parent.tr, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &no_sensitive, &template,
-                            &no_outside_info, &no_pcrs, &private, &public, NULL, NULL, NULL);
-  if (rc != TSS2_RC_SUCCESS)
-    return tpm_link_fail (link, rc, error, "create a key");
-
-  rc = Esys_Load (esys, parent.tr, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, private, public, &key->tr);
-  if (rc != TSS2_RC_SUCCESS)
-    return tpm_link_fail (link, rc, error, "load the new key");
-  *ret_public = g_steal_pointer (&public);
-  return TRUE;
-}
-
-static gboolean
-make_persistent (TpmLink *link, ESYS_TR key, guint32 handle, GError **error)
+gboolean
+tpm_key_keep (TpmLink *link, ESYS_TR key, const TpmPublic *public, guint32 handle, GError **error)
 {
   char doing[DOING_SIZE];
   ESYS_TR tr = ESYS_TR_NONE;
@@ -135,45 +108,20 @@ make_persistent (TpmLink *link, ESYS_TR key, guint32 handle, GError **error)
   if (rc != TSS2_RC_SUCCESS)
     return tpm_hierarchy_fail (link, TPM_HIERARCHY_OWNER, rc, error, doing);
   tpm_link_adopt_persistent (link, handle, tr);
+  note_public (link, handle, public);
   return TRUE;
 }
 
 gboolean
-tpm_key_create (TpmLink *link, guint32 handle, TpmKeyAlgorithm algorithm, TpmPublic *ret_public,
-                guint8 ret_srk_name[TPM_NAME_SIZE], GError **error)
+tpm_key_load (TpmLink *link, ESYS_TR parent, GBytes *public_blob, GBytes *private_blob, TpmTransient *key, GError **error)
 {
-  g_auto (TpmTransient) key = { link, ESYS_TR_NONE };
-  g_autoptr (TPM2B_PUBLIC) public = NULL;
-  g_autoptr (TPM2B_NAME) name = NULL;
-  guint8 srk_name[TPM_NAME_SIZE];
-  gboolean taken;
-  TpmPublic made;
+  TPM2B_PUBLIC public;
+  TPM2B_PRIVATE private;
 
-  if (!tpm_link_has_handle (link, handle, &taken, error))
+  if (!tpm_blob_to_public (public_blob, &public, error) || !tpm_blob_to_private (private_blob, &private, error))
     return FALSE;
-  if (taken)
-    return fail_taken (handle, error);
-  if (!tpm_hierarchy_check (link, TPM_HIERARCHY_OWNER, error) || !make_key (link, algorithm, &key, &public, srk_name, error)
-      || !tpm_link_check_open (link, error))
-    return FALSE;
-
-  TSS2_RC rc = Esys_TR_GetName (tpm_link_esys (link), key.tr, &name);
-  if (rc != TSS2_RC_SUCCESS)
-    return tpm_link_fail (link, rc, error, "name the new key");
-  /* Judged before it becomes persistent: a key that would not be recognised at the next boot must not be there. */
-  if (!tpm_template_recognise (public, name, &made) || !made.ours)
-    {
-      g_set_error (error, TPMID_ERROR, TPMID_ERROR_UNTRUSTED_RESPONSE,
-                   "create a key: the TPM made another kind of key than it was told to");
-      return FALSE;
-    }
-  if (!make_persistent (link, key.tr, handle, error))
-    return FALSE;
-  note_public (link, handle, &made);
-
-  *ret_public = made;
-  memcpy (ret_srk_name, srk_name, TPM_NAME_SIZE);
-  return TRUE;
+  TSS2_RC rc = Esys_Load (tpm_link_esys (link), parent, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &private, &public, &key->tr);
+  return rc == TSS2_RC_SUCCESS || tpm_link_fail (link, rc, error, "load a key");
 }
 
 static gboolean
@@ -185,45 +133,76 @@ fail_orphaned (guint32 handle, GError **error)
 }
 
 static gboolean
-get_signing_key (TpmLink *link, guint32 handle, const guint8 name[TPM_NAME_SIZE], ESYS_TR *ret_tr, gsize *ret_coordinate_size,
-                 GError **error)
+get_persistent (TpmLink *link, const TpmKeyRef *key, ESYS_TR *ret_tr, gsize *ret_size, GError **error)
 {
   g_autoptr (GError) cause = NULL;
   TpmPublic public;
   ESYS_TR tr;
 
-  gboolean found = tpm_link_get_persistent (link, handle, &tr, &cause);
-  if (found && tpm_link_note (link, handle)->coordinate_size == 0)
-    found = read_public (link, handle, &public, &cause);
+  gboolean found = tpm_link_get_persistent (link, key->handle, &tr, &cause);
+  if (found && tpm_link_note (link, key->handle)->size == 0)
+    found = read_public (link, key->handle, &public, &cause);
   if (!found)
     {
       if (g_error_matches (cause, TPMID_ERROR, TPMID_ERROR_NOT_FOUND))
         {
           const char *text = NULL;
-          (void) fail_orphaned (handle, error);
+          (void) fail_orphaned (key->handle, error);
           tpm_rc_note (error, base_error_get_tpm (cause, &text));
           return FALSE;
         }
       g_propagate_error (error, g_steal_pointer (&cause));
       return FALSE;
     }
-  const TpmNote *note = tpm_link_note (link, handle);
-  if (memcmp (note->name, name, TPM_NAME_SIZE) != 0)
-    return fail_orphaned (handle, error);
+  const TpmNote *note = tpm_link_note (link, key->handle);
+  if (memcmp (note->name, key->name, TPM_NAME_SIZE) != 0)
+    return fail_orphaned (key->handle, error);
 
   *ret_tr = tr;
-  *ret_coordinate_size = note->coordinate_size;
+  *ret_size = note->size;
   return TRUE;
+}
+
+static gboolean
+get_loaded (TpmLink *link, const TpmKeyRef *key, TpmTransient *loaded, ESYS_TR *ret_tr, gsize *ret_size, GError **error)
+{
+  TpmPublic public;
+  ESYS_TR parent;
+
+  if (!tpm_blob_read_public (key->public_blob, &public, error) || !tpm_parent_get (link, &key->parent, &parent, NULL, error)
+      || !tpm_key_load (link, parent, key->public_blob, key->private_blob, loaded, error))
+    return FALSE;
+  *ret_tr = loaded->tr;
+  *ret_size = public.size;
+  return TRUE;
+}
+
+/* @loaded: an empty guard, for a key that is not persistent */
+static gboolean
+get_key (TpmLink *link, const TpmKeyRef *key, TpmTransient *loaded, ESYS_TR *ret_tr, gsize *ret_size, GError **error)
+{
+  return key->handle != 0 ? get_persistent (link, key, ret_tr, ret_size, error) : get_loaded (link, key, loaded, ret_tr, ret_size, error);
+}
+
+static gboolean
+fail_use (TpmLink *link, const TpmKeyRef *key, TSS2_RC rc, GError **error, const char *doing)
+{
+  if (key->handle == 0 || tpm_rc_to_error (rc) != TPMID_ERROR_NOT_FOUND)
+    return tpm_link_fail (link, rc, error, doing);
+  tpm_link_forget (link, key->handle);
+  (void) fail_orphaned (key->handle, error);
+  tpm_rc_note (error, rc);
+  return FALSE;
 }
 
 /* FIPS 186-4, 6.4: the leftmost bits of the digest, as many as the order of the curve has. TPM2_Sign wants a digest as
  * long as the hash that it is labelled with; to ECDSA the label makes no difference. */
 static void
-fit_digest (TpmHash hash, const guint8 *digest, gsize coordinate_size, TPM2B_DIGEST *ret_digest, TPMT_SIG_SCHEME *ret_scheme)
+fit_digest (TpmHash hash, const guint8 *digest, gsize size, TPM2B_DIGEST *ret_digest, TPMT_SIG_SCHEME *ret_scheme)
 {
   TpmHash label = hash;
 
-  while (label > TPM_HASH_SHA256 && hashes[label].size > coordinate_size)
+  while (label > TPM_HASH_SHA256 && hashes[label].size > size)
     label--;
   ret_digest->size = (UINT16) hashes[label].size;
   memcpy (ret_digest->buffer, digest, hashes[label].size);
@@ -235,47 +214,124 @@ take_signature (const TPMT_SIGNATURE *signature, gsize size, TpmSignature *ret_s
 {
   TpmSignature result = { .size = size };
 
-  if (signature->sigAlg != TPM2_ALG_ECDSA || !tpm_template_pad (&signature->signature.ecdsa.signatureR, size, result.r)
-      || !tpm_template_pad (&signature->signature.ecdsa.signatureS, size, result.s))
+  const TPMS_SIGNATURE_ECDSA *ecdsa = &signature->signature.ecdsa;
+
+  if (signature->sigAlg != TPM2_ALG_ECDSA || size > sizeof result.r
+      || !tpm_template_pad (ecdsa->signatureR.buffer, ecdsa->signatureR.size, result.r, size)
+      || !tpm_template_pad (ecdsa->signatureS.buffer, ecdsa->signatureS.size, result.s, size))
     return FALSE;
   *ret_signature = result;
   return TRUE;
 }
 
 gboolean
-tpm_key_sign (TpmLink *link, guint32 handle, const guint8 name[TPM_NAME_SIZE], TpmHash hash, const guint8 *digest,
-              TpmSignature *ret_signature, GError **error)
+tpm_key_sign (TpmLink *link, const TpmKeyRef *key, TpmHash hash, const guint8 *digest, TpmSignature *ret_signature, GError **error)
 {
   /* An unrestricted key needs no ticket: TPM 2.0 Library Part 3, 20.2. */
   static const TPMT_TK_HASHCHECK no_ticket = { .tag = TPM2_ST_HASHCHECK, .hierarchy = TPM2_RH_NULL };
+  g_auto (TpmTransient) loaded = { link, ESYS_TR_NONE };
   g_autoptr (TPMT_SIGNATURE) signature = NULL;
   char doing[DOING_SIZE];
   TPMT_SIG_SCHEME scheme;
   TPM2B_DIGEST fitted;
-  gsize coordinate_size;
+  gsize size;
   ESYS_TR tr;
 
   g_assert ((guint) hash < G_N_ELEMENTS (hashes));
-  if (!get_signing_key (link, handle, name, &tr, &coordinate_size, error))
+  if (!get_key (link, key, &loaded, &tr, &size, error))
     return FALSE;
 
-  describe (doing, "sign with the key at", handle);
-  fit_digest (hash, digest, coordinate_size, &fitted, &scheme);
+  describe (doing, "sign with the key at", key->handle);
+  fit_digest (hash, digest, size, &fitted, &scheme);
   TSS2_RC rc = Esys_Sign (tpm_link_esys (link), tr, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &fitted, &scheme, &no_ticket,
                           &signature);
-  if (rc != TSS2_RC_SUCCESS && tpm_rc_to_error (rc) == TPMID_ERROR_NOT_FOUND)
-    {
-      tpm_link_forget (link, handle);
-      (void) fail_orphaned (handle, error);
-      tpm_rc_note (error, rc);
-      return FALSE;
-    }
   if (rc != TSS2_RC_SUCCESS)
-    return tpm_link_fail (link, rc, error, doing);
-  if (!take_signature (signature, coordinate_size, ret_signature))
+    return fail_use (link, key, rc, error, doing);
+  if (!take_signature (signature, size, ret_signature))
     {
       g_set_error (error, TPMID_ERROR, TPMID_ERROR_UNTRUSTED_RESPONSE, "%s: the TPM's answer is no signature of this key", doing);
       return FALSE;
     }
+  return TRUE;
+}
+
+/* ESYS decrypts the answer in the buffer that it came in, and leaves it there. */
+static void
+wipe_answer (TpmLink *link)
+{
+  TSS2_SYS_CONTEXT *sys = NULL;
+  const uint8_t *parameter = NULL;
+  size_t size = 0;
+
+  if (Esys_GetSysContext (tpm_link_esys (link), &sys) == TSS2_RC_SUCCESS
+      && Tss2_Sys_GetEncryptParam (sys, &size, &parameter) == TSS2_RC_SUCCESS)
+    explicit_bzero ((gpointer) parameter, size);
+}
+
+static TSS2_RC
+decrypt_in_session (TpmLink *link, ESYS_TR key, ESYS_TR session, const TPM2B_PUBLIC_KEY_RSA *ciphertext, TPM2B_PUBLIC_KEY_RSA **ret_block)
+{
+  static const TPMT_RSA_DECRYPT raw = { .scheme = TPM2_ALG_NULL };
+  static const TPM2B_DATA no_label = { 0 };
+  TSS2_RC rc = Esys_RSA_Decrypt (tpm_link_esys (link), key, session, ESYS_TR_NONE, ESYS_TR_NONE, ciphertext, &raw, &no_label, ret_block);
+
+  if (rc == TSS2_RC_SUCCESS)
+    wipe_answer (link);
+  return rc;
+}
+
+/* The TPM's judgement of a ciphertext has many codes, and none of them is the caller's business. libtpms says 0x101 (and passes its
+ * self-test, or tpm_link_fail() would have said so). */
+static gboolean
+fail_decrypt (TpmLink *link, const TpmKeyRef *key, TSS2_RC rc, GError **error, const char *doing)
+{
+  g_autoptr (GError) cause = NULL;
+
+  (void) fail_use (link, key, rc, &cause, doing);
+  if (g_error_matches (cause, TPMID_ERROR, TPMID_ERROR_INVALID_BLOB)
+      || (rc == TPM2_RC_FAILURE && g_error_matches (cause, TPMID_ERROR, TPMID_ERROR_FAILED))
+      || ((rc & TPM2_RC_P) != 0 && g_error_matches (cause, TPMID_ERROR, TPMID_ERROR_UNSUPPORTED_ALGORITHM)))
+    cause->code = TPMID_ERROR_DECRYPT_FAILED;
+  g_propagate_error (error, g_steal_pointer (&cause));
+  return FALSE;
+}
+
+gboolean
+tpm_key_decrypt (TpmLink *link, const TpmKeyRef *key, const guint8 *ciphertext, gsize size, BaseSecret **ret_block, GError **error)
+{
+  g_auto (TpmTransient) loaded = { link, ESYS_TR_NONE };
+  g_autoptr (TPM2B_PUBLIC_KEY_RSA) block = NULL;
+  TPM2B_PUBLIC_KEY_RSA sent = { .size = (UINT16) size };
+  guint8 padded[TPM_MODULUS_MAX];
+  char doing[DOING_SIZE];
+  gsize modulus_size;
+  ESYS_TR tr;
+
+  if (!get_key (link, key, &loaded, &tr, &modulus_size, error))
+    return FALSE;
+  g_return_val_if_fail (size == modulus_size && size <= sizeof padded, FALSE);
+  memcpy (sent.buffer, ciphertext, size);
+  describe (doing, "decrypt with the key at", key->handle);
+
+  TSS2_RC rc = TSS2_RC_SUCCESS;
+  for (guint attempt = 0; attempt < 2; attempt++)
+    {
+      g_auto (TpmSession) guard = { link, ESYS_TR_NONE };
+      ESYS_TR session;
+      if (!tpm_session_open (link, &key->parent, &guard, &session, error))
+        return FALSE;
+      rc = decrypt_in_session (link, tr, session, &sent, &block);
+      if (!tpm_session_spent (link, &guard, rc))
+        break;
+    }
+  if (rc != TSS2_RC_SUCCESS)
+    return fail_decrypt (link, key, rc, error, doing);
+  if (!tpm_template_pad (block->buffer, block->size, padded, size))
+    {
+      g_set_error (error, TPMID_ERROR, TPMID_ERROR_UNTRUSTED_RESPONSE, "%s: the TPM's answer is no block of this key", doing);
+      return FALSE;
+    }
+  *ret_block = base_secret_new (padded, size);
+  explicit_bzero (padded, sizeof padded);
   return TRUE;
 }

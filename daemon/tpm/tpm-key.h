@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "base-secret.h"
 #include "tpm-link.h"
 #include "tpm-types.h"
 
@@ -9,41 +10,40 @@ G_BEGIN_DECLS
 /**
  * tpm_key_find:
  * @handle: persistent handle
+ * @purpose: what the key there must be for: a purpose with a tag
  * @ret_public: (out caller-allocates): what lies there
- * @error: TPMID_ERROR_NOT_FOUND when nothing lies there, TPMID_ERROR_HANDLE_TAKEN when it is no key of ours
+ * @error: TPMID_ERROR_NOT_FOUND when nothing lies there, TPMID_ERROR_HANDLE_TAKEN when it is no such key of ours
  *
  * At most 2 commands (ReadPublic for ESYS and for us); the object stays in the link's cache.
  */
-gboolean tpm_key_find (TpmLink *link, guint32 handle, TpmPublic *ret_public, GError **error);
-
-/**
- * tpm_key_create:
- * @handle: persistent handle for the new key
- * @ret_public: (out caller-allocates): the new key
- * @ret_srk_name: (out caller-allocates) (array fixed-size=34): Name of the storage root key that it was made under
- * @error: TPMID_ERROR_HANDLE_TAKEN (nothing is evicted), _HIERARCHY_AUTH_REQUIRED, _HIERARCHY_DISABLED, _EXHAUSTED,
- *   _NV_FULL, _UNSUPPORTED_ALGORITHM and those of the link
- *
- * Makes a new random key under the owner's ECC storage root key (made for the occasion, noDA, the TCG template) and makes it
- * persistent. fixedTPM, fixedParent, sensitiveDataOrigin, userWithAuth, noDA, sign; scheme NULL; empty authValue. At
- * most 7 commands.
- */
-gboolean tpm_key_create (TpmLink *link, guint32 handle, TpmKeyAlgorithm algorithm, TpmPublic *ret_public,
-                         guint8 ret_srk_name[TPM_NAME_SIZE], GError **error);
+gboolean tpm_key_find (TpmLink *link, guint32 handle, TpmPurpose purpose, TpmPublic *ret_public, GError **error);
 
 /**
  * tpm_key_sign:
- * @handle: persistent handle
- * @name: (array fixed-size=34): the Name that the key must have
  * @hash: the hash that made @digest
  * @digest: as long as @hash makes it; the TPM gets its leftmost bytes, as many as the curve's order has (FIPS 186-4, 6.4)
- * @error: TPMID_ERROR_KEY_ORPHANED when another object or none lies at @handle, _TPM_LOCKOUT and those of the link
+ * @error: TPMID_ERROR_KEY_ORPHANED when another object or none lies at the key's handle, or the TPM cannot load it; _TPM_LOCKOUT and those
+ *   of the link
  *
- * One command when the key is in the link's cache (after tpm_key_find() or tpm_key_create()), three else. The signature is
- * not verified here.
+ * Signs with an EC key. One command when the key is persistent and in the link's cache (after tpm_key_find() or tpm_make_key()), three else;
+ * three for a key that is loaded. The signature is not verified here.
  */
-gboolean tpm_key_sign (TpmLink *link, guint32 handle, const guint8 name[TPM_NAME_SIZE], TpmHash hash,
-                       const guint8 *digest, TpmSignature *ret_signature, GError **error);
+gboolean tpm_key_sign (TpmLink *link, const TpmKeyRef *key, TpmHash hash, const guint8 *digest, TpmSignature *ret_signature,
+                       GError **error);
+
+/**
+ * tpm_key_decrypt:
+ * @ciphertext: (array length=size): as long as the modulus, and below it as a number
+ * @ret_block: (out) (transfer full): the result of RSADP (RFC 8017, 5.1.2), @size bytes: padding is on it still
+ * @error: TPMID_ERROR_DECRYPT_FAILED when the TPM finds fault with @ciphertext, _KEY_ORPHANED as in tpm_key_sign(), _UNTRUSTED_RESPONSE when
+ *   the answer was changed on its way, and those of tpm_parent_get() and of the link
+ *
+ * The private operation of an RSA key, as such: TPM2_RSA_Decrypt with TPM_ALG_NULL. The answer crosses the wire encrypted, in a session that is
+ * salted with the key's parent. One command when the key is persistent and in the link's cache and the device is ours alone; one more for the
+ * session else; two more for a key that is loaded.
+ */
+gboolean tpm_key_decrypt (TpmLink *link, const TpmKeyRef *key, const guint8 *ciphertext, gsize size, BaseSecret **ret_block,
+                          GError **error);
 
 /**
  * tpm_key_hash_size:

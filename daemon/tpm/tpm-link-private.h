@@ -102,6 +102,21 @@ TpmNote *tpm_link_note (TpmLink *link, guint32 handle);
 void tpm_link_forget (TpmLink *link, guint32 handle);
 
 /**
+ * tpm_link_is_exclusive:
+ *
+ * Returns: whether this device is ours alone
+ */
+gboolean tpm_link_is_exclusive (TpmLink *link);
+
+/**
+ * tpm_link_own_session:
+ *
+ * Returns: (transfer none): where tpm-session keeps the link's session; ESYS_TR_NONE when there is none. The link flushes it when it
+ * closes.
+ */
+ESYS_TR *tpm_link_own_session (TpmLink *link);
+
+/**
  * tpm_link_set_fault:
  *
  * For tests, before the first tpm_link_ensure(): handed to each TpmTcti that the link makes.

@@ -27,6 +27,7 @@ struct TpmLink
   TpmTcti *tcti;
   ESYS_CONTEXT *esys;
   TpmCache cache;
+  ESYS_TR session;
   TpmFacts facts;
   TpmTctiFault fault;
   gpointer fault_data;
@@ -128,6 +129,7 @@ tpm_link_new (const TpmLinkOptions *options)
   link->sysfs_root = g_strdup (options->sysfs_root != NULL ? options->sysfs_root : "/sys");
   link->exclusive = options->exclusive;
   link->off = options->off;
+  link->session = ESYS_TR_NONE;
   g_mutex_init (&link->mutex);
   set_status (link, link->off ? TPM_STATE_OFF : TPM_STATE_STARTING, "");
   copy_text (link->status.tcti, sizeof link->status.tcti, link->tcti_option);
@@ -140,6 +142,7 @@ drop_contexts (TpmLink *link)
   Esys_Finalize (&link->esys);
   g_clear_pointer (&link->tcti, tpm_tcti_free);
   tpm_cache_reset (&link->cache);
+  link->session = ESYS_TR_NONE;
 }
 
 void
@@ -337,6 +340,8 @@ tpm_link_close (TpmLink *link)
   assert_thread (link);
   if (link->esys == NULL)
     return;
+  if (link->session != ESYS_TR_NONE)
+    (void) Esys_FlushContext (link->esys, link->session);
   if (link->exclusive)
     (void) Esys_Shutdown (link->esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, TPM2_SU_CLEAR);
   drop_contexts (link);
@@ -371,6 +376,19 @@ tpm_link_is_open (TpmLink *link)
 {
   assert_thread (link);
   return link->esys != NULL;
+}
+
+gboolean
+tpm_link_is_exclusive (TpmLink *link)
+{
+  return link->exclusive;
+}
+
+ESYS_TR *
+tpm_link_own_session (TpmLink *link)
+{
+  assert_thread (link);
+  return &link->session;
 }
 
 gboolean

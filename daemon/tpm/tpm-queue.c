@@ -142,15 +142,32 @@ withdraw (Job *job)
   g_mutex_unlock (&queue->mutex);
 }
 
+/* A TPM that makes a key cannot be interrupted; that is no fault, and the caller's job, which has not begun, can be sent again. */
+static gboolean
+waits_for_background (Job *job)
+{
+  TpmQueue *queue = job->queue;
+
+  g_mutex_lock (&queue->mutex);
+  gboolean result = job->waits && queue->running != NULL && queue->running->spec.priority == TPM_PRIORITY_BACKGROUND;
+  g_mutex_unlock (&queue->mutex);
+  return result;
+}
+
 static GError *
 new_timeout (Job *job)
 {
   double waited = (double) (g_get_monotonic_time () - job->pushed_at) / G_USEC_PER_SEC;
+  gboolean in_background = waits_for_background (job);
   TpmQueueStatus status;
 
   tpm_queue_get_status (job->queue, &status);
   if (status.running == NULL)
     return g_error_new (TPMID_ERROR, TPMID_ERROR_TIMEOUT, "%s: no answer after %.1f s; try again", job->spec.operation, waited);
+  if (in_background && !status.wedged)
+    return g_error_new (TPMID_ERROR, TPMID_ERROR_BUSY,
+                        "%s: the TPM has been making a key ('%s') for %.1f s, which cannot be interrupted; try again",
+                        job->spec.operation, status.running, (double) status.running_ms / 1000);
   return g_error_new (TPMID_ERROR, TPMID_ERROR_TIMEOUT,
                       "%s: no answer after %.1f s; the TPM has been busy with '%s' for %.1f s; try again later",
                       job->spec.operation, waited, status.running, (double) status.running_ms / 1000);
@@ -461,7 +478,8 @@ tpm_queue_get_status (TpmQueue *queue, TpmQueueStatus *ret_status)
     {
       status.running = queue->running->spec.operation;
       status.running_ms = (guint64) (g_get_monotonic_time () - queue->running_since) / 1000;
-      status.wedged = status.running_ms > TPM_QUEUE_WEDGED_MS;
+      status.wedged = status.running_ms > (queue->running->spec.priority == TPM_PRIORITY_BACKGROUND ? TPM_QUEUE_WEDGED_BACKGROUND_MS
+                                                                                                   : TPM_QUEUE_WEDGED_MS);
     }
   g_mutex_unlock (&queue->mutex);
   *ret_status = status;

@@ -60,11 +60,12 @@ typedef struct
   guint waiting;
   const char *running;  /* (nullable): static; operation that runs now */
   guint64 running_ms;   /* its age in milliseconds */
-  gboolean wedged;      /* running for longer than TPM_QUEUE_WEDGED_MS */
+  gboolean wedged;      /* running for longer than TPM_QUEUE_WEDGED_MS, or TPM_QUEUE_WEDGED_BACKGROUND_MS */
 } TpmQueueStatus;
 
-/* No TPM command is known to take longer, RSA key generation aside (minutes on old chips), which runs in background. */
+/* No TPM command is known to take longer, but for key generation (an RSA key takes minutes on old chips), which runs in background. */
 #define TPM_QUEUE_WEDGED_MS 15000
+#define TPM_QUEUE_WEDGED_BACKGROUND_MS 600000
 
 /**
  * tpm_queue_new:
@@ -102,8 +103,8 @@ gboolean tpm_queue_free (TpmQueue *queue);
  * @cancellable: (nullable): when cancelled, a waiting job leaves the queue at once, and a running one's result is dropped
  * @callback: called exactly once, from the main loop, never from inside this call
  *
- * Errors that the queue itself gives: TPMID_ERROR_BUSY (a bound is reached: at once; displaced: when that happens; the
- * job has not run and does not run later), TPMID_ERROR_TIMEOUT (the
+ * Errors that the queue itself gives: TPMID_ERROR_BUSY (a bound is reached: at once; displaced: when that happens; the deadline passed
+ * while the TPM made a key in the background; the job has not run and does not run later), TPMID_ERROR_TIMEOUT (the
  * deadline passed; the message names the operation that holds the TPM and its age), TPMID_ERROR_CANCELLED.
  */
 void tpm_queue_push_async (TpmQueue *queue, const TpmJob *job, GCancellable *cancellable, GAsyncReadyCallback callback,

@@ -6,11 +6,16 @@
 #define SHA256_SIZE 32
 #define P256_SIZE 32
 #define P384_SIZE 48
+#define RSA_BITS 2048
 
-/* SHA-256 of TPM_TEMPLATE_TAG. */
-static const guint8 tag_digest[SHA256_SIZE] = {
+/* SHA-256 of TPM_TEMPLATE_TAG_DEVICE and of TPM_TEMPLATE_TAG_CREDENTIALS. */
+static const guint8 device_tag[SHA256_SIZE] = {
   0xf9, 0xc3, 0x0e, 0x40, 0xdc, 0x13, 0x14, 0x21, 0x79, 0xff, 0x03, 0xaa, 0xfb, 0xf5, 0x39, 0x7b,
   0x64, 0x36, 0x3d, 0xf6, 0xa7, 0xaf, 0x2c, 0xb3, 0xf7, 0x70, 0xf9, 0x1f, 0xcb, 0x7c, 0x3d, 0xa7,
+};
+static const guint8 credentials_tag[SHA256_SIZE] = {
+  0x45, 0x99, 0x1a, 0x0e, 0xd5, 0x46, 0xe0, 0xac, 0x81, 0x0c, 0x2f, 0x8f, 0xd1, 0xbc, 0x68, 0x85,
+  0x33, 0x45, 0xb6, 0x63, 0x92, 0x4a, 0x62, 0x45, 0x8d, 0x18, 0xea, 0x01, 0x24, 0xe3, 0x74, 0xf3,
 };
 
 /* PolicySecret (TPM_RH_ENDORSEMENT): TCG EK Credential Profile 2.3, B.6.2, PolicyA for SHA-256. */
@@ -25,9 +30,8 @@ static const guint8 write_once_policy[SHA256_SIZE] = {
   0x61, 0xdc, 0x84, 0xf7, 0x45, 0xda, 0x7e, 0xfa, 0x34, 0xe9, 0x1f, 0xda, 0xf2, 0x00, 0xee, 0x9b,
 };
 
-#define DEVICE_KEY_ATTRIBUTES                                                                                                    \
-  (TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT | TPMA_OBJECT_SENSITIVEDATAORIGIN | TPMA_OBJECT_USERWITHAUTH                   \
-   | TPMA_OBJECT_NODA | TPMA_OBJECT_SIGN_ENCRYPT)
+#define KEY_ATTRIBUTES                                                                                                           \
+  (TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT | TPMA_OBJECT_SENSITIVEDATAORIGIN | TPMA_OBJECT_USERWITHAUTH | TPMA_OBJECT_NODA)
 
 #define STORAGE_ATTRIBUTES                                                                                                       \
   (TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT | TPMA_OBJECT_SENSITIVEDATAORIGIN | TPMA_OBJECT_RESTRICTED                     \
@@ -35,6 +39,19 @@ static const guint8 write_once_policy[SHA256_SIZE] = {
 
 #define WRITE_ONCE_ATTRIBUTES (TPMA_NV_POLICYWRITE | TPMA_NV_OWNERREAD | TPMA_NV_AUTHREAD | TPMA_NV_NO_DA)
 #define OTHER_WRITE_ATTRIBUTES (TPMA_NV_PPWRITE | TPMA_NV_OWNERWRITE | TPMA_NV_AUTHWRITE)
+
+typedef struct
+{
+  TPMA_OBJECT use;
+  const guint8 *tag; /* (nullable) */
+} PurposeRow;
+
+static const PurposeRow purposes[TPM_N_PURPOSES] = {
+  [TPM_PURPOSE_DEVICE] = { TPMA_OBJECT_SIGN_ENCRYPT, device_tag },
+  [TPM_PURPOSE_CREDENTIALS] = { TPMA_OBJECT_DECRYPT, credentials_tag },
+  [TPM_PURPOSE_SIGN] = { TPMA_OBJECT_SIGN_ENCRYPT, NULL },
+  [TPM_PURPOSE_DECRYPT] = { TPMA_OBJECT_DECRYPT, NULL },
+};
 
 static void
 set_digest (TPM2B_DIGEST *digest, const guint8 bytes[SHA256_SIZE])
@@ -93,30 +110,113 @@ tpm_template_endorsement (TPM2B_PUBLIC *ret_template)
   set_digest (&ret_template->publicArea.authPolicy, endorsement_policy);
 }
 
-void
-tpm_template_device_key (TpmKeyAlgorithm algorithm, TPM2B_PUBLIC *ret_template)
+static void
+fill_rsa (TPM2B_PUBLIC *template, TPMA_OBJECT attributes)
 {
-  fill_ecc (ret_template, algorithm == TPM_KEY_ECC_P384 ? TPM2_ECC_NIST_P384 : TPM2_ECC_NIST_P256, DEVICE_KEY_ATTRIBUTES);
-  set_digest (&ret_template->publicArea.authPolicy, tag_digest);
-}
-
-static gboolean
-is_ours (const TPMT_PUBLIC *area)
-{
-  const TPMS_ECC_PARMS *parameters = &area->parameters.eccDetail;
-
-  return area->nameAlg == TPM2_ALG_SHA256 && area->objectAttributes == DEVICE_KEY_ATTRIBUTES
-         && digest_equals (&area->authPolicy, tag_digest) && parameters->symmetric.algorithm == TPM2_ALG_NULL
-         && parameters->scheme.scheme == TPM2_ALG_NULL && parameters->kdf.scheme == TPM2_ALG_NULL;
+  *template = (TPM2B_PUBLIC){
+    .publicArea = {
+      .type = TPM2_ALG_RSA,
+      .nameAlg = TPM2_ALG_SHA256,
+      .objectAttributes = attributes,
+      .parameters.rsaDetail = {
+        .symmetric.algorithm = TPM2_ALG_NULL,
+        .scheme.scheme = TPM2_ALG_NULL,
+        .keyBits = RSA_BITS,
+      },
+    },
+  };
 }
 
 gboolean
-tpm_template_pad (const TPM2B_ECC_PARAMETER *from, gsize size, guint8 to[TPM_COORDINATE_MAX])
+tpm_template_key (TpmKeyAlgorithm algorithm, TpmPurpose purpose, TPM2B_PUBLIC *ret_template)
 {
-  if (from->size == 0 || from->size > size)
+  const PurposeRow *row = &purposes[purpose];
+  gboolean is_rsa = algorithm == TPM_KEY_RSA_2048;
+
+  g_assert (purpose != TPM_PURPOSE_FOREIGN);
+  if (is_rsa != (row->use == TPMA_OBJECT_DECRYPT))
     return FALSE;
-  memset (to, 0, size - from->size);
-  memcpy (to + size - from->size, from->buffer, from->size);
+  if (is_rsa)
+    fill_rsa (ret_template, KEY_ATTRIBUTES | row->use);
+  else
+    fill_ecc (ret_template, algorithm == TPM_KEY_ECC_P384 ? TPM2_ECC_NIST_P384 : TPM2_ECC_NIST_P256, KEY_ATTRIBUTES | row->use);
+  if (row->tag != NULL)
+    set_digest (&ret_template->publicArea.authPolicy, row->tag);
+  return TRUE;
+}
+
+static gboolean
+has_no_scheme (const TPMT_PUBLIC *area)
+{
+  const TPMS_ECC_PARMS *ecc = &area->parameters.eccDetail;
+  const TPMS_RSA_PARMS *rsa = &area->parameters.rsaDetail;
+
+  if (area->type == TPM2_ALG_RSA)
+    return rsa->symmetric.algorithm == TPM2_ALG_NULL && rsa->scheme.scheme == TPM2_ALG_NULL;
+  return ecc->symmetric.algorithm == TPM2_ALG_NULL && ecc->scheme.scheme == TPM2_ALG_NULL && ecc->kdf.scheme == TPM2_ALG_NULL;
+}
+
+static TpmPurpose
+recognise_purpose (const TPMT_PUBLIC *area)
+{
+  if (area->nameAlg != TPM2_ALG_SHA256 || !has_no_scheme (area))
+    return TPM_PURPOSE_FOREIGN;
+  for (guint purpose = TPM_PURPOSE_DEVICE; purpose < TPM_N_PURPOSES; purpose++)
+    {
+      const PurposeRow *row = &purposes[purpose];
+      gboolean has_tag = row->tag != NULL ? digest_equals (&area->authPolicy, row->tag) : area->authPolicy.size == 0;
+
+      if (has_tag && area->objectAttributes == (KEY_ATTRIBUTES | row->use)
+          && (area->type == TPM2_ALG_RSA) == (row->use == TPMA_OBJECT_DECRYPT))
+        return (TpmPurpose) purpose;
+    }
+  return TPM_PURPOSE_FOREIGN;
+}
+
+gboolean
+tpm_template_pad (const guint8 *from, gsize from_size, guint8 *to, gsize size)
+{
+  if (from_size == 0 || from_size > size)
+    return FALSE;
+  memset (to, 0, size - from_size);
+  memcpy (to + size - from_size, from, from_size);
+  return TRUE;
+}
+
+static gboolean
+read_point (const TPMT_PUBLIC *area, TpmPublic *result)
+{
+  const TPMS_ECC_POINT *point = &area->unique.ecc;
+
+  if (area->parameters.eccDetail.curveID == TPM2_ECC_NIST_P256)
+    {
+      result->algorithm = TPM_KEY_ECC_P256;
+      result->size = P256_SIZE;
+    }
+  else if (area->parameters.eccDetail.curveID == TPM2_ECC_NIST_P384)
+    {
+      result->algorithm = TPM_KEY_ECC_P384;
+      result->size = P384_SIZE;
+    }
+  else
+    return FALSE;
+  return tpm_template_pad (point->x.buffer, point->x.size, result->x, result->size)
+         && tpm_template_pad (point->y.buffer, point->y.size, result->y, result->size);
+}
+
+static gboolean
+read_modulus (const TPMT_PUBLIC *area, TpmPublic *result)
+{
+  const TPMS_RSA_PARMS *parameters = &area->parameters.rsaDetail;
+  const TPM2B_PUBLIC_KEY_RSA *modulus = &area->unique.rsa;
+
+  if (parameters->keyBits != RSA_BITS || modulus->size != RSA_BITS / 8)
+    return FALSE;
+  result->algorithm = TPM_KEY_RSA_2048;
+  result->size = RSA_BITS / 8;
+  /* TPM 2.0 Library Part 2, 12.2.3.5: zero stands for 2^16 + 1. */
+  result->exponent = parameters->exponent != 0 ? parameters->exponent : 65537;
+  memcpy (result->modulus, modulus->buffer, modulus->size);
   return TRUE;
 }
 
@@ -126,26 +226,14 @@ tpm_template_recognise (const TPM2B_PUBLIC *public, const TPM2B_NAME *name, TpmP
   const TPMT_PUBLIC *area = &public->publicArea;
   TpmPublic result = { 0 };
 
-  if (area->type != TPM2_ALG_ECC || name->size != TPM_NAME_SIZE)
+  if (name->size != TPM_NAME_SIZE)
     return FALSE;
-  if (area->parameters.eccDetail.curveID == TPM2_ECC_NIST_P256)
-    {
-      result.algorithm = TPM_KEY_ECC_P256;
-      result.coordinate_size = P256_SIZE;
-    }
-  else if (area->parameters.eccDetail.curveID == TPM2_ECC_NIST_P384)
-    {
-      result.algorithm = TPM_KEY_ECC_P384;
-      result.coordinate_size = P384_SIZE;
-    }
-  else
+  if (area->type != TPM2_ALG_ECC && area->type != TPM2_ALG_RSA)
     return FALSE;
-
-  if (!tpm_template_pad (&area->unique.ecc.x, result.coordinate_size, result.x)
-      || !tpm_template_pad (&area->unique.ecc.y, result.coordinate_size, result.y))
+  if (area->type == TPM2_ALG_ECC ? !read_point (area, &result) : !read_modulus (area, &result))
     return FALSE;
   memcpy (result.name, name->name, TPM_NAME_SIZE);
-  result.ours = is_ours (area);
+  result.purpose = recognise_purpose (area);
   *ret_public = result;
   return TRUE;
 }

@@ -10,15 +10,16 @@ G_BEGIN_DECLS
 /* Public areas that tpmidd makes and recognises. Pure. */
 
 /**
- * TPM_TEMPLATE_TAG:
+ * TPM_TEMPLATE_TAG_DEVICE, TPM_TEMPLATE_TAG_CREDENTIALS:
  *
- * Our keys carry the SHA-256 of this text (without NUL) as authPolicy. No sequence of policy commands arrives at such a
- * digest, so the policy can never be satisfied, and it need not be: userWithAuth is set, so the (empty) password does.
+ * The device's own keys carry the SHA-256 of such a text (without NUL) as authPolicy. No sequence of policy commands arrives at
+ * such a digest, so the policy can never be satisfied, and it need not be: userWithAuth is set, so the (empty) password does.
  * What it is for: it marks a key as made by tpmidd, protected by the TPM like the rest of the public area, so that a key is
  * recognised in the TPM when every record on disk is lost, and no key of others is ever taken for ours. Part of the
  * format on the device: it never changes; another kind of key gets another text.
  */
-#define TPM_TEMPLATE_TAG "org.tpmid1 key device 1"
+#define TPM_TEMPLATE_TAG_DEVICE "org.tpmid1 key device 1"
+#define TPM_TEMPLATE_TAG_CREDENTIALS "org.tpmid1 key credentials 1"
 
 /**
  * tpm_template_storage_root:
@@ -36,21 +37,27 @@ void tpm_template_storage_root (TPM2B_PUBLIC *ret_template);
 void tpm_template_endorsement (TPM2B_PUBLIC *ret_template);
 
 /**
- * tpm_template_device_key:
+ * tpm_template_key:
+ * @purpose: any but FOREIGN
  *
- * A signing key without scheme: fixedTPM, fixedParent, sensitiveDataOrigin, userWithAuth, noDA, sign; the tag as authPolicy.
+ * A key without scheme (each use names its own): fixedTPM, fixedParent, sensitiveDataOrigin, userWithAuth, noDA, and sign or decrypt;
+ * the tag of its purpose, where there is one, as authPolicy.
+ *
+ * Returns: %FALSE when there is no such key: decryption takes RSA, signing an EC key
  */
-void tpm_template_device_key (TpmKeyAlgorithm algorithm, TPM2B_PUBLIC *ret_template);
+gboolean tpm_template_key (TpmKeyAlgorithm algorithm, TpmPurpose purpose, TPM2B_PUBLIC *ret_template);
 
 /**
  * tpm_template_pad:
- * @size: bytes wanted, at most %TPM_COORDINATE_MAX
+ * @from: (array length=from_size): a number, big-endian
+ * @to: (out caller-allocates) (array length=size): where it goes
+ * @size: bytes wanted
  *
  * A TPM may leave out leading zeros of a number; the rooms above want it whole.
  *
  * Returns: %FALSE when @from is empty or longer than @size
  */
-gboolean tpm_template_pad (const TPM2B_ECC_PARAMETER *from, gsize size, guint8 to[TPM_COORDINATE_MAX]);
+gboolean tpm_template_pad (const guint8 *from, gsize from_size, guint8 *to, gsize size);
 
 /**
  * tpm_template_recognise:
@@ -58,8 +65,7 @@ gboolean tpm_template_pad (const TPM2B_ECC_PARAMETER *from, gsize size, guint8 t
  * @name: its Name
  * @ret_public: (out caller-allocates): the same for the rooms above
  *
- * Returns: %FALSE when it is no EC key on one of our curves with whole coordinates; whether it is ours stands in
- * @ret_public
+ * Returns: %FALSE when it is no key of an algorithm of ours with whole numbers; whether it is of our making says its purpose
  */
 gboolean tpm_template_recognise (const TPM2B_PUBLIC *public, const TPM2B_NAME *name, TpmPublic *ret_public);
 

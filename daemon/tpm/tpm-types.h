@@ -48,11 +48,26 @@ typedef struct
 #define TPM_NAME_SIZE 34
 #define TPM_COORDINATE_MAX 48
 
+/* Bytes in an RSA modulus, at most: RSA-2048. */
+#define TPM_MODULUS_MAX 256
+
 typedef enum
 {
   TPM_KEY_ECC_P256,
   TPM_KEY_ECC_P384,
+  TPM_KEY_RSA_2048,
 } TpmKeyAlgorithm;
+
+/* What a key is for: it decides the key's attributes, and the tag that it carries (tpm-template.h). */
+typedef enum
+{
+  TPM_PURPOSE_FOREIGN,     /* not of our making */
+  TPM_PURPOSE_DEVICE,      /* the identity key: signs; tagged */
+  TPM_PURPOSE_CREDENTIALS, /* the device's own key for decryption; tagged */
+  TPM_PURPOSE_SIGN,        /* an application's signing key */
+  TPM_PURPOSE_DECRYPT,     /* an application's key for decryption */
+  TPM_N_PURPOSES
+} TpmPurpose;
 
 typedef enum
 {
@@ -64,16 +79,45 @@ typedef enum
 /**
  * TpmPublic:
  *
- * The public side of an EC key in the TPM; a plain value. Coordinates are big-endian and padded to @coordinate_size.
+ * The public side of a key in the TPM; a plain value. Numbers are big-endian and padded: coordinates of an EC key, or the modulus
+ * of an RSA key, to @size bytes.
  */
 typedef struct
 {
   TpmKeyAlgorithm algorithm;
-  gsize coordinate_size;
+  TpmPurpose purpose; /* FOREIGN for everything that is not exactly one of our templates (tpm-template.h) */
+  gsize size;
   guint8 x[TPM_COORDINATE_MAX], y[TPM_COORDINATE_MAX];
+  guint8 modulus[TPM_MODULUS_MAX];
+  guint32 exponent;
   guint8 name[TPM_NAME_SIZE];
-  gboolean ours; /* made by tpmidd: exactly our template, with our tag as authPolicy (tpm-template.h) */
 } TpmPublic;
+
+/**
+ * TpmParent:
+ *
+ * The storage root key that keys are made and loaded under, and that sessions are salted with: the owner's ECC storage root key of
+ * tpm-template.h, at a persistent handle.
+ */
+typedef struct
+{
+  guint32 handle;
+  gboolean is_pinned;          /* @name is known; else it is compared with a fresh primary key */
+  guint8 name[TPM_NAME_SIZE];  /* the Name that it must have */
+} TpmParent;
+
+/**
+ * TpmKeyRef:
+ *
+ * Where a key is, and which key it must be. Borrows what it points to.
+ */
+typedef struct
+{
+  guint32 handle;              /* persistent handle; 0: loaded from the blobs for each use */
+  guint8 name[TPM_NAME_SIZE];  /* the Name that the key must have */
+  TpmParent parent;            /* of a key that is loaded, or that decrypts */
+  GBytes *public_blob, *private_blob; /* TPM2B_PUBLIC and TPM2B_PRIVATE as on the wire; (nullable) with a handle */
+} TpmKeyRef;
 
 /**
  * TpmSignature:

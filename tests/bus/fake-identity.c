@@ -2,6 +2,8 @@
 #include "fake-identity.h"
 
 #include "base-error.h"
+#include "identity-backend.h"
+#include "identity-use.h"
 
 #include <string.h>
 
@@ -74,40 +76,14 @@ identity_device_class_init (IdentityDeviceClass *klass)
   g_signal_new ("changed", IDENTITY_TYPE_DEVICE, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
 }
 
-IdentityKey *
-identity_key_ref (IdentityKey *key)
-{
-  g_atomic_ref_count_inc (&key->refs);
-  return key;
-}
-
-void
-identity_key_unref (IdentityKey *key)
-{
-  if (!g_atomic_ref_count_dec (&key->refs))
-    return;
-  g_bytes_unref (key->spki);
-  g_bytes_unref (key->reference);
-  g_free (key->certificate);
-  g_free (key->name);
-  g_free (key);
-}
-
 static IdentityKey *
 key_new (const char *name, guint owner)
 {
-  IdentityKey *key = g_new0 (IdentityKey, 1);
-  guint8 reference[IDENTITY_REFERENCE_SIZE] = { 0xab };
+  g_autoptr (GBytes) spki = g_bytes_new_static ("spki", 4);
+  g_autoptr (IdentityBackend) nowhere = identity_backend_new_unreachable (IDENTITY_ALGORITHM_ECC_P256, spki);
+  g_autoptr (IdentityKey) key = identity_key_new (name, nowhere, 0, 0, owner);
 
-  g_atomic_ref_count_init (&key->refs);
-  key->name = g_strdup (name);
-  key->usage = "sign";
-  key->state = "usable";
-  key->owner = owner;
-  key->spki = g_bytes_new_static ("spki", 4);
-  key->reference = g_bytes_new (reference, sizeof reference);
-  key->certificate = g_strdup ("");
-  return key;
+  return identity_key_with_state (key, IDENTITY_KEY_USABLE, "");
 }
 
 IdentityDevice *
@@ -258,25 +234,6 @@ identity_keys_find (IdentityKeys *self, GBytes *reference, GError **error)
   return NULL;
 }
 
-gboolean
-identity_key_check_name (const char *name, GError **error)
-{
-  if (strlen (name) >= 1 && strlen (name) <= 64)
-    return TRUE;
-  g_set_error (error, TPMID_ERROR, TPMID_ERROR_INVALID_ARGUMENT, "not the name of a key: %s", name);
-  return FALSE;
-}
-
-gboolean
-identity_keys_check_sign (const IdentityKey *key, IdentityHash hash, GBytes *digest, const char *scheme, GBytes *reference,
-                          GError **error)
-{
-  if (g_bytes_get_size (digest) == identity_hash_size (hash))
-    return TRUE;
-  g_set_error (error, TPMID_ERROR, TPMID_ERROR_INVALID_ARGUMENT, "the digest has the wrong length");
-  return FALSE;
-}
-
 static void
 on_caller_gone (GCancellable *gone, gpointer user_data)
 {
@@ -291,7 +248,7 @@ on_caller_gone (GCancellable *gone, gpointer user_data)
 }
 
 void
-identity_keys_sign_async (IdentityKeys *self, IdentityKey *key, IdentityCaller *caller, IdentityHash hash, GBytes *digest,
+identity_use_sign_async (IdentityKeys *self, IdentityKey *key, IdentityCaller *caller, IdentityHash hash, GBytes *digest,
                           GAsyncReadyCallback callback, gpointer user_data)
 {
   GTask *task = g_task_new (self, NULL, callback, user_data);
@@ -302,13 +259,13 @@ identity_keys_sign_async (IdentityKeys *self, IdentityKey *key, IdentityCaller *
 }
 
 GBytes *
-identity_keys_sign_finish (IdentityKeys *self, GAsyncResult *result, GError **error)
+identity_use_sign_finish (IdentityKeys *self, GAsyncResult *result, GError **error)
 {
   return g_task_propagate_pointer (G_TASK (result), error);
 }
 
 void
-identity_keys_create_csr_async (IdentityKeys *self, IdentityKey *key, IdentityCaller *caller, IdentityCsr *csr,
+identity_use_create_csr_async (IdentityKeys *self, IdentityKey *key, IdentityCaller *caller, IdentityCsr *csr,
                                 GAsyncReadyCallback callback, gpointer user_data)
 {
   g_autoptr (GTask) task = g_task_new (self, NULL, callback, user_data);
@@ -319,7 +276,56 @@ identity_keys_create_csr_async (IdentityKeys *self, IdentityKey *key, IdentityCa
 }
 
 GBytes *
-identity_keys_create_csr_finish (IdentityKeys *self, GAsyncResult *result, GError **error)
+identity_use_create_csr_finish (IdentityKeys *self, GAsyncResult *result, GError **error)
+{
+  return g_task_propagate_pointer (G_TASK (result), error);
+}
+
+gboolean
+identity_keys_create (IdentityKeys *self, const char *name, IdentityAlgorithm algorithm, IdentityUsage usage, guint uid, GError **error)
+{
+  g_ptr_array_add (self->keys, identity_key_new (name, NULL, algorithm, usage, uid));
+  g_signal_emit_by_name (self, "changed");
+  return TRUE;
+}
+
+struct IdentityCiphertext
+{
+  GBytes *data;
+};
+
+IdentityCiphertext *
+identity_ciphertext_new (IdentityKey *key, GBytes *data, const char *scheme, const char *hash, const char *mgf1_hash, GBytes *label,
+                         GError **error)
+{
+  IdentityCiphertext *self = g_new0 (IdentityCiphertext, 1);
+
+  self->data = g_bytes_ref (data);
+  return self;
+}
+
+void
+identity_ciphertext_free (IdentityCiphertext *self)
+{
+  g_bytes_unref (self->data);
+  g_free (self);
+}
+
+/* Gives back what it got. */
+void
+identity_use_decrypt_async (IdentityKeys *self, IdentityKey *key, IdentityCaller *caller, IdentityCiphertext *ciphertext,
+                            GAsyncReadyCallback callback, gpointer user_data)
+{
+  g_autoptr (GTask) task = g_task_new (self, NULL, callback, user_data);
+  gsize size;
+  gconstpointer data = g_bytes_get_data (ciphertext->data, &size);
+
+  g_task_return_pointer (task, base_secret_new (data, size), (GDestroyNotify) base_secret_unref);
+  identity_ciphertext_free (ciphertext);
+}
+
+BaseSecret *
+identity_use_decrypt_finish (IdentityKeys *self, GAsyncResult *result, GError **error)
 {
   return g_task_propagate_pointer (G_TASK (result), error);
 }

@@ -15,7 +15,7 @@
 
 #define CONFIG \
   "[tpmidd]\nTcti=swtpm:path=%s/t\nMarkerPath=%s/persist/config/tpm_in_use\nCertificatePath=%s/config/device.cert.pem\n" \
-  "SoftwareKeyPath=%s/config/device.key.pem\nStatePath=%s/persist/tpmidd\nRuntimePath=%s/run\nSysfsRoot=%s/sys\n" \
+  "SoftwareKeyPath=%s/config/device.key.pem\nCredentials=off\nStatePath=%s/persist/tpmidd\nRuntimePath=%s/run\nSysfsRoot=%s/sys\n" \
   "ProcRoot=%s/proc\nSignGroup=" SIGN_GROUP "\nDecryptGroup=" DECRYPT_GROUP "\nSerialSources=tpm-nv\nTpmWaitSec=0\n"
 
 static const struct passwd *

@@ -69,7 +69,7 @@ sign (TpmLink *link, GError **error)
 {
   TpmPublic key;
 
-  if (!tpm_key_find (link, TEST_HANDLE, &key, error))
+  if (!tpm_key_find (link, TEST_HANDLE, TPM_PURPOSE_DEVICE, &key, error))
     return FALSE;
   g_autofree TpmSignature *signature = (TpmSignature *) test_trouble_sign (link, &key, error);
   return signature != NULL;

@@ -43,10 +43,9 @@ link_with_fault (TestSwtpm *swtpm, Fault *fault)
 static gboolean
 create (TpmLink *link, GError **error)
 {
-  guint8 srk_name[TPM_NAME_SIZE];
   TpmPublic public;
 
-  return tpm_key_create (link, TEST_HANDLE, TPM_KEY_ECC_P256, &public, srk_name, error);
+  return test_tpm_make (link, TPM_KEY_ECC_P256, &public, error);
 }
 
 /* The whole life of a serial number. */

@@ -23,11 +23,10 @@ static TpmPublic
 create (TpmLink *link, TpmKeyAlgorithm algorithm)
 {
   g_autoptr (GError) error = NULL;
-  guint8 srk_name[TPM_NAME_SIZE];
   TpmPublic public;
 
   test_tpm_ensure (link);
-  (void) tpm_key_create (link, TEST_HANDLE, algorithm, &public, srk_name, &error);
+  (void) test_tpm_make (link, algorithm, &public, &error);
   g_assert_no_error (error);
   return public;
 }
@@ -36,9 +35,10 @@ static TpmSignature
 sign (TpmLink *link, const TpmPublic *public, TpmHash hash)
 {
   g_autoptr (GError) error = NULL;
+  TpmKeyRef ref = test_tpm_ref (public);
   TpmSignature signature;
 
-  (void) tpm_key_sign (link, TEST_HANDLE, public->name, hash, digest, &signature, &error);
+  (void) tpm_key_sign (link, &ref, hash, digest, &signature, &error);
   g_assert_no_error (error);
   return signature;
 }
@@ -51,11 +51,11 @@ to_openssl (const TpmPublic *public)
   guint8 point[POINT_MAX] = { POINT_CONVERSION_UNCOMPRESSED };
   EVP_PKEY *key = NULL;
 
-  memcpy (point + 1, public->x, public->coordinate_size);
-  memcpy (point + 1 + public->coordinate_size, public->y, public->coordinate_size);
+  memcpy (point + 1, public->x, public->size);
+  memcpy (point + 1 + public->size, public->y, public->size);
   OSSL_PARAM params[] = {
     OSSL_PARAM_construct_utf8_string (OSSL_PKEY_PARAM_GROUP_NAME, (char *) group, 0),
-    OSSL_PARAM_construct_octet_string (OSSL_PKEY_PARAM_PUB_KEY, point, 1 + 2 * public->coordinate_size),
+    OSSL_PARAM_construct_octet_string (OSSL_PKEY_PARAM_PUB_KEY, point, 1 + 2 * public->size),
     OSSL_PARAM_construct_end (),
   };
   g_assert_cmpint (EVP_PKEY_fromdata_init (context), ==, 1);
@@ -83,20 +83,20 @@ verifies (const TpmPublic *public, const TpmSignature *signature, gsize digest_s
 }
 
 static void
-check_signatures (TpmKeyAlgorithm algorithm, gsize coordinate_size)
+check_signatures (TpmKeyAlgorithm algorithm, gsize size)
 {
   g_autoptr (TestSwtpm) swtpm = test_swtpm_new ();
   g_autoptr (TpmLink) link = test_tpm_link (swtpm);
   TpmPublic public = create (link, algorithm);
   static const TpmHash hashes[] = { TPM_HASH_SHA256, TPM_HASH_SHA384, TPM_HASH_SHA512 };
 
-  g_assert_true (public.ours);
+  g_assert_cmpint (public.purpose, ==, TPM_PURPOSE_DEVICE);
   g_assert_cmpint (public.algorithm, ==, algorithm);
-  g_assert_cmpuint (public.coordinate_size, ==, coordinate_size);
+  g_assert_cmpuint (public.size, ==, size);
   for (gsize i = 0; i < G_N_ELEMENTS (hashes); i++)
     {
       TpmSignature signature = sign (link, &public, hashes[i]);
-      g_assert_cmpuint (signature.size, ==, coordinate_size);
+      g_assert_cmpuint (signature.size, ==, size);
       g_assert_true (verifies (&public, &signature, tpm_key_hash_size (hashes[i])));
       /* Shorter than what was signed: another digest. */
       g_assert_false (verifies (&public, &signature, 16));
@@ -133,7 +133,7 @@ a_warm_signature_is_one_command (void)
   tpm_link_close (link);
   test_tpm_ensure (link);
   commands = test_tpm_status (link).commands;
-  (void) tpm_key_find (link, TEST_HANDLE, &found, &error);
+  (void) tpm_key_find (link, TEST_HANDLE, TPM_PURPOSE_DEVICE, &found, &error);
   g_assert_no_error (error);
   g_assert_cmpuint (test_tpm_status (link).commands, ==, commands + 2);
   (void) sign (link, &public, TPM_HASH_SHA512);
@@ -173,7 +173,7 @@ finds_its_own_key_again (void)
   test_swtpm_kill (swtpm);
   test_swtpm_start (swtpm);
   test_tpm_ensure (link);
-  (void) tpm_key_find (link, TEST_HANDLE, &found, &error);
+  (void) tpm_key_find (link, TEST_HANDLE, TPM_PURPOSE_DEVICE, &found, &error);
   g_assert_no_error (error);
   g_assert_cmpmem (&found, sizeof found, &made, sizeof made);
 }
@@ -187,7 +187,7 @@ finds_nothing_where_nothing_is (void)
   TpmPublic found;
 
   test_tpm_ensure (link);
-  g_assert_false (tpm_key_find (link, TEST_HANDLE, &found, &error));
+  g_assert_false (tpm_key_find (link, TEST_HANDLE, TPM_PURPOSE_DEVICE, &found, &error));
   assert_tpmid_error (error, TPMID_ERROR_NOT_FOUND);
   test_tpm_assert_state (link, TPM_STATE_READY);
 }
@@ -196,13 +196,12 @@ static void
 assert_create_refuses (TpmLink *link, TpmidError code)
 {
   g_autoptr (GError) error = NULL;
-  guint8 srk_name[TPM_NAME_SIZE] = { 1 };
-  TpmPublic public = { .coordinate_size = 1 };
+  g_auto (TpmNewKey) made = { .public.size = 1 };
 
-  g_assert_false (tpm_key_create (link, TEST_HANDLE, TPM_KEY_ECC_P256, &public, srk_name, &error));
+  g_assert_false (tpm_make_key (link, NULL, TEST_HANDLE, TPM_KEY_ECC_P256, TPM_PURPOSE_DEVICE, &made, &error));
   assert_tpmid_error (error, (int) code);
-  g_assert_cmpuint (public.coordinate_size, ==, 1);
-  g_assert_cmpuint (srk_name[0], ==, 1);
+  g_assert_cmpuint (made.public.size, ==, 1);
+  g_assert_null (made.public_blob);
 }
 
 static void
@@ -241,7 +240,7 @@ a_key_of_others_is_never_taken_for_ours (void)
   /* Our template in everything but the tag. */
   make_foreign_key (swtpm, "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|noda|sign");
   test_tpm_ensure (link);
-  g_assert_false (tpm_key_find (link, TEST_HANDLE, &found, &error));
+  g_assert_false (tpm_key_find (link, TEST_HANDLE, TPM_PURPOSE_DEVICE, &found, &error));
   assert_tpmid_error (error, TPMID_ERROR_HANDLE_TAKEN);
   assert_create_refuses (link, TPMID_ERROR_HANDLE_TAKEN);
 
@@ -260,8 +259,9 @@ signing_with_another_name_is_refused (void)
   TpmSignature signature;
 
   public.name[TPM_NAME_SIZE - 1] ^= 1;
+  TpmKeyRef ref = test_tpm_ref (&public);
   guint64 commands = test_tpm_status (link).commands;
-  g_assert_false (tpm_key_sign (link, TEST_HANDLE, public.name, TPM_HASH_SHA256, digest, &signature, &error));
+  g_assert_false (tpm_key_sign (link, &ref, TPM_HASH_SHA256, digest, &signature, &error));
   assert_tpmid_error (error, TPMID_ERROR_KEY_ORPHANED);
   g_assert_cmpuint (test_tpm_status (link).commands, ==, commands);
 }
@@ -272,6 +272,7 @@ a_key_evicted_by_others_is_orphaned (void)
   g_autoptr (TestSwtpm) swtpm = test_swtpm_new ();
   g_autoptr (TpmLink) link = test_tpm_link (swtpm);
   TpmPublic public = create (link, TPM_KEY_ECC_P256);
+  TpmKeyRef ref = test_tpm_ref (&public);
 
   test_swtpm_run (swtpm, "tpm2_evictcontrol -Q -C o -c 0x%x", TEST_HANDLE);
 
@@ -280,7 +281,7 @@ a_key_evicted_by_others_is_orphaned (void)
       g_autoptr (GError) error = NULL;
       TpmSignature signature;
 
-      g_assert_false (tpm_key_sign (link, TEST_HANDLE, public.name, TPM_HASH_SHA256, digest, &signature, &error));
+      g_assert_false (tpm_key_sign (link, &ref, TPM_HASH_SHA256, digest, &signature, &error));
       assert_tpmid_error (error, TPMID_ERROR_KEY_ORPHANED);
     }
   test_tpm_assert_state (link, TPM_STATE_READY);

@@ -361,24 +361,24 @@ notices_another_tpm_after_reopening (void)
   g_autoptr (TestSwtpm) swtpm = test_swtpm_new ();
   g_autoptr (TpmLink) link = test_tpm_link (swtpm);
   g_autoptr (GError) error = NULL;
-  guint8 srk_name[TPM_NAME_SIZE];
   TpmSignature signature;
   TpmPublic public;
 
   test_tpm_ensure (link);
-  (void) tpm_key_create (link, TEST_HANDLE, TPM_KEY_ECC_P256, &public, srk_name, &error);
+  (void) test_tpm_make (link, TPM_KEY_ECC_P256, &public, &error);
   g_assert_no_error (error);
-  (void) tpm_key_sign (link, TEST_HANDLE, public.name, TPM_HASH_SHA256, digest, &signature, &error);
+  TpmKeyRef ref = test_tpm_ref (&public);
+  (void) tpm_key_sign (link, &ref, TPM_HASH_SHA256, digest, &signature, &error);
   g_assert_no_error (error);
 
   test_swtpm_kill (swtpm);
-  g_assert_false (tpm_key_sign (link, TEST_HANDLE, public.name, TPM_HASH_SHA256, digest, &signature, &error));
+  g_assert_false (tpm_key_sign (link, &ref, TPM_HASH_SHA256, digest, &signature, &error));
   assert_tpmid_error (error, TPMID_ERROR_TPM_UNAVAILABLE);
   g_clear_error (&error);
   test_swtpm_forget_state (swtpm);
   test_swtpm_start (swtpm);
   test_tpm_ensure (link);
-  g_assert_false (tpm_key_sign (link, TEST_HANDLE, public.name, TPM_HASH_SHA256, digest, &signature, &error));
+  g_assert_false (tpm_key_sign (link, &ref, TPM_HASH_SHA256, digest, &signature, &error));
   assert_tpmid_error (error, TPMID_ERROR_KEY_ORPHANED);
   test_swtpm_assert_clean (swtpm);
 }

@@ -43,7 +43,7 @@ static void
 hang_and_give_up (void)
 {
   TpmQueue *queue = tpm_queue_new (tpm_link_new (&(TpmLinkOptions){ .tcti = "", .sysfs_root = "/nonexistent" }), 4, 2);
-  TpmJob job = { .operation = "create", .priority = TPM_PRIORITY_BACKGROUND, .run = hang, .result_free = g_free };
+  TpmJob job = { .operation = "create", .priority = TPM_PRIORITY_NORMAL, .run = hang, .result_free = g_free };
   TpmQueueStatus status;
 
   g_mutex_lock (&door);

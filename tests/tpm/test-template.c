@@ -11,23 +11,31 @@ key_of_ours (TpmKeyAlgorithm algorithm)
 {
   TPM2B_PUBLIC public;
 
-  tpm_template_device_key (algorithm, &public);
+  g_assert_true (tpm_template_key (algorithm, TPM_PURPOSE_DEVICE, &public));
   public.publicArea.unique.ecc.x = (TPM2B_ECC_PARAMETER){ .size = 32, .buffer = { 1 } };
   public.publicArea.unique.ecc.y = (TPM2B_ECC_PARAMETER){ .size = 31, .buffer = { 2 } };
   return public;
 }
 
 static void
-the_tag_is_the_digest_of_its_text (void)
+assert_tag (TpmKeyAlgorithm algorithm, TpmPurpose purpose, const char *text)
 {
-  TPM2B_PUBLIC public = key_of_ours (TPM_KEY_ECC_P256);
   g_autoptr (GChecksum) checksum = g_checksum_new (G_CHECKSUM_SHA256);
+  TPM2B_PUBLIC public;
   guint8 expected[32];
   gsize size = sizeof expected;
 
-  g_checksum_update (checksum, (const guchar *) TPM_TEMPLATE_TAG, strlen (TPM_TEMPLATE_TAG));
+  g_assert_true (tpm_template_key (algorithm, purpose, &public));
+  g_checksum_update (checksum, (const guchar *) text, (gssize) strlen (text));
   g_checksum_get_digest (checksum, expected, &size);
   g_assert_cmpmem (public.publicArea.authPolicy.buffer, public.publicArea.authPolicy.size, expected, size);
+}
+
+static void
+tags_are_the_digests_of_their_texts (void)
+{
+  assert_tag (TPM_KEY_ECC_P256, TPM_PURPOSE_DEVICE, TPM_TEMPLATE_TAG_DEVICE);
+  assert_tag (TPM_KEY_RSA_2048, TPM_PURPOSE_CREDENTIALS, TPM_TEMPLATE_TAG_CREDENTIALS);
 }
 
 /* Keys in the field are recognised by this: it must not change. */
@@ -44,7 +52,7 @@ the_device_key_is_frozen (void)
   guint8 bytes[512];
   gsize size = 0;
 
-  tpm_template_device_key (TPM_KEY_ECC_P256, &public);
+  g_assert_true (tpm_template_key (TPM_KEY_ECC_P256, TPM_PURPOSE_DEVICE, &public));
   g_assert_cmpuint (Tss2_MU_TPMT_PUBLIC_Marshal (&public.publicArea, bytes, sizeof bytes, &size), ==, 0);
   g_assert_cmpmem (bytes, size, expected, sizeof expected);
 }
@@ -56,16 +64,16 @@ recognises_its_own_keys (void)
   TpmPublic found;
 
   g_assert_true (tpm_template_recognise (&public, &a_name, &found));
-  g_assert_true (found.ours);
-  g_assert_cmpuint (found.coordinate_size, ==, 32);
+  g_assert_cmpint (found.purpose, ==, TPM_PURPOSE_DEVICE);
+  g_assert_cmpuint (found.size, ==, 32);
   g_assert_cmpuint (found.x[0], ==, 1);
   g_assert_cmpuint (found.y[0], ==, 0);
   g_assert_cmpuint (found.y[1], ==, 2);
 
   public = key_of_ours (TPM_KEY_ECC_P384);
   g_assert_true (tpm_template_recognise (&public, &a_name, &found));
-  g_assert_true (found.ours);
-  g_assert_cmpuint (found.coordinate_size, ==, 48);
+  g_assert_cmpint (found.purpose, ==, TPM_PURPOSE_DEVICE);
+  g_assert_cmpuint (found.size, ==, 48);
   g_assert_cmpuint (found.x[16], ==, 1);
 }
 
@@ -79,7 +87,7 @@ any_other_attribute_is_not_ours (void)
 
       public.publicArea.objectAttributes ^= 1u << bit;
       g_assert_true (tpm_template_recognise (&public, &a_name, &found));
-      g_assert_false (found.ours);
+      g_assert_cmpint (found.purpose, !=, TPM_PURPOSE_DEVICE);
     }
 }
 
@@ -93,10 +101,10 @@ any_other_policy_is_not_ours (void)
 
       public.publicArea.authPolicy.buffer[byte] ^= 1;
       g_assert_true (tpm_template_recognise (&public, &a_name, &found));
-      g_assert_false (found.ours);
+      g_assert_cmpint (found.purpose, !=, TPM_PURPOSE_DEVICE);
       public.publicArea.authPolicy.size = 0;
       g_assert_true (tpm_template_recognise (&public, &a_name, &found));
-      g_assert_false (found.ours);
+      g_assert_cmpint (found.purpose, !=, TPM_PURPOSE_DEVICE);
     }
 }
 
@@ -104,7 +112,7 @@ static void
 other_keys_are_not_recognised (void)
 {
   TPM2B_PUBLIC public = key_of_ours (TPM_KEY_ECC_P256);
-  TpmPublic found = { .coordinate_size = 7 };
+  TpmPublic found = { .size = 7 };
   TPM2B_NAME short_name = { .size = 2 };
 
   g_assert_false (tpm_template_recognise (&public, &short_name, &found));
@@ -117,7 +125,7 @@ other_keys_are_not_recognised (void)
   g_assert_false (tpm_template_recognise (&public, &a_name, &found));
   public.publicArea.type = TPM2_ALG_RSA;
   g_assert_false (tpm_template_recognise (&public, &a_name, &found));
-  g_assert_cmpuint (found.coordinate_size, ==, 7);
+  g_assert_cmpuint (found.size, ==, 7);
 }
 
 static void
@@ -128,10 +136,10 @@ storage_keys_are_not_ours (void)
 
   tpm_template_storage_root (&public);
   g_assert_true (tpm_template_recognise (&public, &a_name, &found));
-  g_assert_false (found.ours);
+  g_assert_cmpint (found.purpose, !=, TPM_PURPOSE_DEVICE);
   tpm_template_endorsement (&public);
   g_assert_true (tpm_template_recognise (&public, &a_name, &found));
-  g_assert_false (found.ours);
+  g_assert_cmpint (found.purpose, !=, TPM_PURPOSE_DEVICE);
 }
 
 static void
@@ -153,17 +161,53 @@ write_once_means_no_other_way (void)
   g_assert_false (tpm_template_has_write_once_policy (&index.nvPublic));
 }
 
+static void
+credentials_are_told_from_other_keys_for_decryption (void)
+{
+  TPM2B_PUBLIC public;
+  TpmPublic found;
+
+  g_assert_true (tpm_template_key (TPM_KEY_RSA_2048, TPM_PURPOSE_CREDENTIALS, &public));
+  public.publicArea.unique.rsa = (TPM2B_PUBLIC_KEY_RSA){ .size = 256, .buffer = { 0x80, 1 } };
+  g_assert_true (tpm_template_recognise (&public, &a_name, &found));
+  g_assert_cmpint (found.purpose, ==, TPM_PURPOSE_CREDENTIALS);
+  g_assert_cmpuint (found.size, ==, 256);
+  g_assert_cmpuint (found.exponent, ==, 65537);
+  g_assert_cmpuint (found.modulus[1], ==, 1);
+
+  public.publicArea.authPolicy.size = 0;
+  g_assert_true (tpm_template_recognise (&public, &a_name, &found));
+  g_assert_cmpint (found.purpose, ==, TPM_PURPOSE_DECRYPT);
+  public.publicArea.objectAttributes |= TPMA_OBJECT_SIGN_ENCRYPT;
+  g_assert_true (tpm_template_recognise (&public, &a_name, &found));
+  g_assert_cmpint (found.purpose, ==, TPM_PURPOSE_FOREIGN);
+  public.publicArea.unique.rsa.size = 255;
+  g_assert_false (tpm_template_recognise (&public, &a_name, &found));
+}
+
+static void
+no_key_is_made_for_what_it_cannot_do (void)
+{
+  TPM2B_PUBLIC public;
+
+  g_assert_false (tpm_template_key (TPM_KEY_RSA_2048, TPM_PURPOSE_SIGN, &public));
+  g_assert_false (tpm_template_key (TPM_KEY_ECC_P256, TPM_PURPOSE_DECRYPT, &public));
+  g_assert_false (tpm_template_key (TPM_KEY_ECC_P384, TPM_PURPOSE_CREDENTIALS, &public));
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  g_test_add_func ("/tpm/template/the-tag-is-the-digest-of-its-text", the_tag_is_the_digest_of_its_text);
+  g_test_add_func ("/tpm/template/tags-are-the-digests-of-their-texts", tags_are_the_digests_of_their_texts);
   g_test_add_func ("/tpm/template/the-device-key-is-frozen", the_device_key_is_frozen);
   g_test_add_func ("/tpm/template/recognises-its-own-keys", recognises_its_own_keys);
   g_test_add_func ("/tpm/template/any-other-attribute-is-not-ours", any_other_attribute_is_not_ours);
   g_test_add_func ("/tpm/template/any-other-policy-is-not-ours", any_other_policy_is_not_ours);
   g_test_add_func ("/tpm/template/other-keys-are-not-recognised", other_keys_are_not_recognised);
   g_test_add_func ("/tpm/template/storage-keys-are-not-ours", storage_keys_are_not_ours);
+  g_test_add_func ("/tpm/template/credentials-are-told-from-other-keys-for-decryption", credentials_are_told_from_other_keys_for_decryption);
+  g_test_add_func ("/tpm/template/no-key-is-made-for-what-it-cannot-do", no_key_is_made_for_what_it_cannot_do);
   g_test_add_func ("/tpm/template/write-once-means-no-other-way", write_once_means_no_other_way);
   return g_test_run ();
 }

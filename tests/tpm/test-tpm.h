@@ -4,6 +4,9 @@
 #include "base-error.h"
 #include "test-swtpm.h"
 #include "tpm-link-private.h"
+#include "tpm-make.h"
+
+#include <string.h>
 
 G_BEGIN_DECLS
 
@@ -39,6 +42,36 @@ test_tpm_status (TpmLink *link)
 
   tpm_link_get_status (link, &status);
   return status;
+}
+
+/**
+ * test_tpm_ref:
+ *
+ * Returns: the key at TEST_HANDLE, that must be @public
+ */
+static inline TpmKeyRef
+test_tpm_ref (const TpmPublic *public)
+{
+  TpmKeyRef ref = { .handle = TEST_HANDLE };
+
+  memcpy (ref.name, public->name, TPM_NAME_SIZE);
+  return ref;
+}
+
+/**
+ * test_tpm_make:
+ *
+ * Makes an identity key at TEST_HANDLE.
+ */
+static inline gboolean
+test_tpm_make (TpmLink *link, TpmKeyAlgorithm algorithm, TpmPublic *ret_public, GError **error)
+{
+  g_auto (TpmNewKey) made = { 0 };
+
+  if (!tpm_make_key (link, NULL, TEST_HANDLE, algorithm, TPM_PURPOSE_DEVICE, &made, error))
+    return FALSE;
+  *ret_public = made.public;
+  return TRUE;
 }
 
 static inline void

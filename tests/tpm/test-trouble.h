@@ -53,19 +53,18 @@ static inline gpointer
 test_trouble_create (TpmLink *link, gpointer request, GError **error)
 {
   g_autofree TpmPublic *key = g_new0 (TpmPublic, 1);
-  guint8 srk_name[TPM_NAME_SIZE];
 
-  return tpm_key_create (link, TEST_HANDLE, TPM_KEY_ECC_P256, key, srk_name, error) ? g_steal_pointer (&key) : NULL;
+  return test_tpm_make (link, TPM_KEY_ECC_P256, key, error) ? g_steal_pointer (&key) : NULL;
 }
 
 static inline gpointer
 test_trouble_sign (TpmLink *link, gpointer request, GError **error)
 {
   static const guint8 digest[32] = { 1 };
-  const TpmPublic *key = (const TpmPublic *) request;
+  TpmKeyRef key = test_tpm_ref (request);
   g_autofree TpmSignature *signature = g_new0 (TpmSignature, 1);
 
-  return tpm_key_sign (link, TEST_HANDLE, key->name, TPM_HASH_SHA256, digest, signature, error) ? g_steal_pointer (&signature)
+  return tpm_key_sign (link, &key, TPM_HASH_SHA256, digest, signature, error) ? g_steal_pointer (&signature)
                                                                                                : NULL;
 }
 

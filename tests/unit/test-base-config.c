@@ -20,6 +20,10 @@ static const char *const all_keys[] = {
   "Tcti",
   "TpmWaitSec",
   "DeviceKeyHandle",
+  "Credentials",
+  "CredentialsKeyHandle",
+  "ParentHandle",
+  "KeysPerUser",
   "SerialIndex",
   "SerialSize",
   "SerialSources",
@@ -136,7 +140,8 @@ test_defaults_are_those_of_the_product (Fixture *fixture, gconstpointer data)
 
 /* None of these is a default. */
 static const char *const every_key_set = "[tpmidd]\nTpm=required\nOwnership=exclusive\nTcti=swtpm:path=/a=b\nTpmWaitSec=0\n"
-                                         "DeviceKeyHandle=0x81000002\nSerialIndex=0x01ffffff\nSerialSize=64\n"
+                                         "DeviceKeyHandle=0x81000002\nCredentials=off\nCredentialsKeyHandle=0x81000003\nParentHandle=0x81000004\n"
+                                         "KeysPerUser=4096\nSerialIndex=0x01ffffff\nSerialSize=64\n"
                                          "SerialSources=file dmi\nSerialFile=/a/1\nMarkerPath=/a/2\nCertificatePath=/a/3\n"
                                          "SoftwareKeyPath=/a/4\nStatePath=/a/5\nRuntimePath=/a/6\nSysfsRoot=/a/7\n"
                                          "ProcRoot=/a/8\nSignGroup=one\nDecryptGroup=two\nRequestTimeoutSec=600\n"
@@ -292,6 +297,7 @@ test_every_bad_value_is_named_with_file_and_line (Fixture *fixture, gconstpointe
     "TpmWaitSec=601", "TpmWaitSec=-1", "TpmWaitSec=1s", "TpmWaitSec=", "TpmWaitSec=1 2", "TpmWaitSec=+1", "TpmWaitSec=4294967296",
     "TpmWaitSec=18446744073709551617", "TpmWaitSec=0x", "TpmWaitSec=1.5",
     "DeviceKeyHandle=0x81000001", "DeviceKeyHandle=0x81800000", "DeviceKeyHandle=device", "DeviceKeyHandle=0x1810000020",
+    "Credentials=yes", "CredentialsKeyHandle=0x81000001", "ParentHandle=0x81800000", "KeysPerUser=4097",
     "SerialIndex=0x00ffffff", "SerialIndex=0x02000000",
     "SerialSize=65", "SerialSources=tpm-nv eeprom", "SerialSources=tpm-nv,dmi", "SerialFile=serial", "MarkerPath=",
     "CertificatePath=a/b", "SoftwareKeyPath=./a", "StatePath=~/a", "RuntimePath=run", "SysfsRoot=sys", "ProcRoot=proc",

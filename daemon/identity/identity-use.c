@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "identity-use.h"
+
+#include "base-error.h"
+#include "identity-cms.h"
+#include "identity-keys-private.h"
+
+#include <string.h>
+
+/* --- one use, from the call to its answer --- */
+
+/* What the main thread keeps of it. */
+typedef struct
+{
+  IdentityKey *key;
+  GBytes *digest;    /* (nullable): of a signature: what it has to verify against */
+  gboolean is_rationed;
+  guint uid;
+} Use;
+
+static void
+use_free (gpointer data)
+{
+  Use *use = data;
+
+  identity_key_unref (use->key);
+  g_clear_pointer (&use->digest, g_bytes_unref);
+  g_free (use);
+}
+
+/* %NULL when the key cannot do it, and @callback hears why. */
+static GTask *
+begin (IdentityKeys *keys, IdentityKey *key, IdentityUsage usage, GAsyncReadyCallback callback, gpointer user_data)
+{
+  g_autoptr (GTask) task = g_task_new (keys, NULL, callback, user_data);
+  g_autoptr (GError) error = NULL;
+
+  if (!identity_keys_has (keys, key))
+    g_set_error (&error, TPMID_ERROR, TPMID_ERROR_NOT_FOUND, "key %s has changed or is gone; look it up again", key->name);
+  else if (identity_key_check_usable (key, usage, &error))
+    {
+      Use *use = g_new0 (Use, 1);
+      use->key = identity_key_ref (key);
+      g_task_set_task_data (task, use, use_free);
+      return g_steal_pointer (&task);
+    }
+  g_task_return_error (task, g_steal_pointer (&error));
+  return NULL;
+}
+
+static void
+return_bytes (GTask *task, GBytes *bytes, GError *error)
+{
+  if (bytes != NULL)
+    g_task_return_pointer (task, bytes, (GDestroyNotify) g_bytes_unref);
+  else
+    g_task_return_error (task, error);
+}
+
+/* --- sign --- */
+
+typedef struct
+{
+  IdentityBackend *backend;
+  IdentityHash hash;
+  GBytes *digest;
+  IdentityCsr *csr;
+} SignRequest;
+
+static SignRequest *
+sign_request_new (const IdentityKey *key)
+{
+  SignRequest *request = g_new0 (SignRequest, 1);
+
+  request->backend = identity_backend_ref (key->backend);
+  return request;
+}
+
+static void
+sign_request_free (gpointer data)
+{
+  SignRequest *request = data;
+
+  identity_backend_unref (request->backend);
+  g_clear_pointer (&request->digest, g_bytes_unref);
+  g_clear_pointer (&request->csr, identity_csr_free);
+  g_free (request);
+}
+
+/* TPM thread */
+static gpointer
+identity_use_sign_job (TpmLink *link, gpointer data, GError **error)
+{
+  SignRequest *request = data;
+
+  return identity_backend_sign (request->backend, link, request->hash, request->digest, error);
+}
+
+/* TPM thread */
+static gpointer
+identity_use_create_csr_job (TpmLink *link, gpointer data, GError **error)
+{
+  SignRequest *request = data;
+  IdentityBackendSigner signer;
+
+  identity_backend_signer_init (&signer, request->backend, link);
+  return identity_csr_sign (request->csr, &signer.signer, error);
+}
+
+static void
+on_signed (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  const Use *use = g_task_get_task_data (task);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GBytes) bytes = tpm_queue_push_finish (result, &error);
+
+  if (bytes != NULL && use->digest != NULL && !identity_backend_check (use->key->backend, use->digest, bytes, &error))
+    g_clear_pointer (&bytes, g_bytes_unref);
+  identity_keys_note (g_task_get_source_object (task), use->key, error);
+  return_bytes (task, g_steal_pointer (&bytes), g_steal_pointer (&error));
+}
+
+static void
+push_sign (IdentityKeys *keys, IdentityKey *key, IdentityCaller *caller, TpmJob *job, GTask *task)
+{
+  job->replayable = TRUE; /* a second signature harms nobody */
+  job->request_free = sign_request_free;
+  job->result_free = (GDestroyNotify) g_bytes_unref;
+  identity_keys_push (keys, job, key, caller, on_signed, task);
+}
+
+void
+identity_use_sign_async (IdentityKeys *keys, IdentityKey *key, IdentityCaller *caller, IdentityHash hash, GBytes *digest,
+                         GAsyncReadyCallback callback, gpointer user_data)
+{
+  GTask *task = begin (keys, key, IDENTITY_USAGE_SIGN, callback, user_data);
+
+  if (task == NULL)
+    return;
+  ((Use *) g_task_get_task_data (task))->digest = g_bytes_ref (digest);
+  SignRequest *request = sign_request_new (key);
+  request->hash = hash;
+  request->digest = g_bytes_ref (digest);
+  push_sign (keys, key, caller, &(TpmJob) { .operation = "sign", .run = identity_use_sign_job, .request = request }, task);
+}
+
+GBytes *
+identity_use_sign_finish (IdentityKeys *keys, GAsyncResult *result, GError **error)
+{
+  return g_task_propagate_pointer (G_TASK (result), error);
+}
+
+void
+identity_use_create_csr_async (IdentityKeys *keys, IdentityKey *key, IdentityCaller *caller, IdentityCsr *csr,
+                               GAsyncReadyCallback callback, gpointer user_data)
+{
+  g_autoptr (IdentityCsr) owned = csr;
+  GTask *task = begin (keys, key, IDENTITY_USAGE_SIGN, callback, user_data);
+
+  if (task == NULL)
+    return;
+  SignRequest *request = sign_request_new (key);
+  request->csr = g_steal_pointer (&owned);
+  push_sign (keys, key, caller, &(TpmJob) { .operation = "create-csr", .run = identity_use_create_csr_job, .request = request }, task);
+}
+
+GBytes *
+identity_use_create_csr_finish (IdentityKeys *keys, GAsyncResult *result, GError **error)
+{
+  return g_task_propagate_pointer (G_TASK (result), error);
+}
+
+/* --- decrypt --- */
+
+struct IdentityCiphertext
+{
+  IdentityBackend *backend;
+  GBytes *block;               /* what goes through the private operation */
+  IdentityRsaPadding *padding; /* what comes off afterwards */
+  IdentityCms *cms;            /* (nullable): what the result is the key of */
+};
+
+void
+identity_ciphertext_free (IdentityCiphertext *self)
+{
+  if (self == NULL)
+    return;
+  identity_backend_unref (self->backend);
+  g_clear_pointer (&self->block, g_bytes_unref);
+  g_clear_pointer (&self->padding, identity_rsa_padding_free);
+  g_clear_pointer (&self->cms, identity_cms_free);
+  g_free (self);
+}
+
+static gboolean
+refuse (GError **error, const char *message)
+{
+  g_set_error_literal (error, TPMID_ERROR, TPMID_ERROR_INVALID_ARGUMENT, message);
+  return FALSE;
+}
+
+static gboolean
+take_cms (IdentityCiphertext *self, const IdentityKey *key, GBytes *data, gboolean has_options, GError **error)
+{
+  if (has_options)
+    return refuse (error, "a CMS message names hash and label itself; leave the options hash, mgf1-hash and label away");
+  self->cms = identity_cms_parse (data, error);
+  return self->cms != NULL && identity_cms_select (self->cms, key->spki, &self->block, &self->padding, error);
+}
+
+IdentityCiphertext *
+identity_ciphertext_new (IdentityKey *key, GBytes *data, const char *scheme, const char *hash, const char *mgf1_hash, GBytes *label,
+                         GError **error)
+{
+  g_autoptr (IdentityCiphertext) self = g_new0 (IdentityCiphertext, 1);
+
+  if (!identity_key_check_usable (key, IDENTITY_USAGE_DECRYPT, error))
+    return NULL;
+  if (g_bytes_get_size (data) > IDENTITY_USE_MAX)
+    {
+      (void) refuse (error, "a ciphertext has at most 256 KiB; encrypt a key for larger data, and the data with that key");
+      return NULL;
+    }
+  self->backend = identity_backend_ref (key->backend);
+  if (g_strcmp0 (scheme, "cms") == 0)
+    return take_cms (self, key, data, hash != NULL || mgf1_hash != NULL || label != NULL, error) ? g_steal_pointer (&self) : NULL;
+
+  self->padding = identity_rsa_padding_new (scheme, hash, mgf1_hash, label, error);
+  self->block = g_bytes_ref (data);
+  return self->padding != NULL ? g_steal_pointer (&self) : NULL;
+}
+
+/* TPM thread. With a CMS message the content is tried whatever came out of the key transport, so that nobody learns which of the two failed
+ * (RFC 3218, 2.3.2). */
+static gpointer
+identity_use_decrypt_job (TpmLink *link, gpointer data, GError **error)
+{
+  IdentityCiphertext *self = data;
+  g_autoptr (GError) cause = NULL;
+  g_autoptr (BaseSecret) block = identity_backend_decrypt (self->backend, link, self->block, &cause);
+
+  if (block == NULL)
+    {
+      if (g_error_matches (cause, TPMID_ERROR, TPMID_ERROR_DECRYPT_FAILED))
+        (void) identity_rsa_fail (error);
+      else
+        g_propagate_error (error, g_steal_pointer (&cause));
+      return NULL;
+    }
+  if (self->cms == NULL)
+    return identity_rsa_unpad (self->padding, block, error);
+
+  g_autoptr (BaseSecret) key
+      = identity_rsa_unpad_or_random (self->padding, block, identity_cms_key_size (self->cms), error);
+  return key != NULL ? identity_cms_open (self->cms, key, error) : NULL;
+}
+
+static void
+on_decrypted (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  const Use *use = g_task_get_task_data (task);
+  IdentityKeys *keys = g_task_get_source_object (task);
+  g_autoptr (GError) error = NULL;
+  BaseSecret *plaintext = tpm_queue_push_finish (result, &error);
+
+  /* Whoever does not wait for the answer has not learnt it, but the request ran: it counts. */
+  if (use->is_rationed)
+    identity_backoff_end (identity_keys_peek_backoff (keys), use->uid, plaintext == NULL, g_get_monotonic_time ());
+  identity_keys_note (keys, use->key, error);
+  if (plaintext != NULL)
+    g_task_return_pointer (task, plaintext, (GDestroyNotify) base_secret_unref);
+  else
+    g_task_return_error (task, g_steal_pointer (&error));
+}
+
+static gboolean
+ration (IdentityKeys *keys, Use *use, const IdentityCaller *caller, const IdentityCiphertext *ciphertext, GError **error)
+{
+  use->uid = caller->uid;
+  use->is_rationed = identity_rsa_padding_is_pkcs1 (ciphertext->padding);
+  return !use->is_rationed || identity_backoff_begin (identity_keys_peek_backoff (keys), use->uid, g_get_monotonic_time (), error);
+}
+
+void
+identity_use_decrypt_async (IdentityKeys *keys, IdentityKey *key, IdentityCaller *caller, IdentityCiphertext *ciphertext,
+                            GAsyncReadyCallback callback, gpointer user_data)
+{
+  g_autoptr (IdentityCiphertext) owned = ciphertext;
+  g_autoptr (GTask) task = begin (keys, key, IDENTITY_USAGE_DECRYPT, callback, user_data);
+  g_autoptr (GError) error = NULL;
+
+  if (task == NULL)
+    return;
+  /* A block of the wrong size says nothing about the key: it is neither sent nor counted. */
+  if (!identity_rsa_check_ciphertext (key->spki, ciphertext->block, &error)
+      || !ration (keys, g_task_get_task_data (task), caller, ciphertext, &error))
+    {
+      g_task_return_error (task, g_steal_pointer (&error));
+      return;
+    }
+  TpmJob job = {
+    .operation = "decrypt",
+    .replayable = TRUE,
+    .run = identity_use_decrypt_job,
+    .request = g_steal_pointer (&owned),
+    .request_free = (GDestroyNotify) identity_ciphertext_free,
+    .result_free = (GDestroyNotify) base_secret_unref,
+  };
+  identity_keys_push (keys, &job, key, caller, on_decrypted, g_steal_pointer (&task));
+}
+
+BaseSecret *
+identity_use_decrypt_finish (IdentityKeys *keys, GAsyncResult *result, GError **error)
+{
+  return g_task_propagate_pointer (G_TASK (result), error);
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "tpm-make.h"
+
+#include "base-error.h"
+#include "tpm-auto.h"
+#include "tpm-blob-private.h"
+#include "tpm-key-private.h"
+#include "tpm-parent.h"
+#include "tpm-template.h"
+
+#include <string.h>
+
+void
+tpm_new_key_clear (TpmNewKey *key)
+{
+  g_clear_pointer (&key->public_blob, g_bytes_unref);
+  g_clear_pointer (&key->private_blob, g_bytes_unref);
+}
+
+/* @primary guards a storage root key that is made for the occasion. */
+static gboolean
+get_parent (TpmLink *link, const TpmParent *parent, TpmTransient *primary, ESYS_TR *ret_tr, guint8 ret_name[TPM_NAME_SIZE],
+            GError **error)
+{
+  if (parent != NULL)
+    return tpm_parent_get (link, parent, ret_tr, ret_name, error);
+  if (!tpm_hierarchy_check (link, TPM_HIERARCHY_OWNER, error)
+      || !tpm_hierarchy_make_primary (link, TPM_HIERARCHY_OWNER, primary, ret_name, error))
+    return FALSE;
+  *ret_tr = primary->tr;
+  return TRUE;
+}
+
+/* Judged before it is kept: a key that would not be recognised at the next boot must not be. */
+static gboolean
+judge (const TPM2B_PUBLIC *public, TpmKeyAlgorithm algorithm, TpmPurpose purpose, TpmNewKey *made, GError **error)
+{
+  made->public_blob = tpm_blob_from_public (public);
+  if (tpm_blob_read_public (made->public_blob, &made->public, NULL) && made->public.algorithm == algorithm
+      && made->public.purpose == purpose)
+    return TRUE;
+  g_set_error (error, TPMID_ERROR, TPMID_ERROR_UNTRUSTED_RESPONSE,
+               "create a key: the TPM made another kind of key than it was told to");
+  return FALSE;
+}
+
+static gboolean
+create (TpmLink *link, ESYS_TR parent, TpmKeyAlgorithm algorithm, TpmPurpose purpose, TpmNewKey *made, GError **error)
+{
+  TPM2B_PUBLIC template;
+  TPM2B_SENSITIVE_CREATE no_sensitive = { 0 };
+  TPM2B_DATA no_outside_info = { 0 };
+  TPML_PCR_SELECTION no_pcrs = { 0 };
+  g_autoptr (TPM2B_PRIVATE) private = NULL;
+  g_autoptr (TPM2B_PUBLIC) public = NULL;
+
+  if (!tpm_template_key (algorithm, purpose, &template))
+    {
+      g_set_error (error, TPMID_ERROR, TPMID_ERROR_UNSUPPORTED_ALGORITHM, "create a key: keys of this algorithm have no such use");
+      return FALSE;
+    }
+  TSS2_RC rc = Esys_Create (tpm_link_esys (link), parent, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &no_sensitive, &template,
+                            &no_outside_info, &no_pcrs, &private, &public, NULL, NULL, NULL);
+  if (rc != TSS2_RC_SUCCESS)
+    return tpm_link_fail (link, rc, error, "create a key");
+  made->private_blob = tpm_blob_from_private (private);
+  return judge (public, algorithm, purpose, made, error);
+}
+
+static gboolean
+keep (TpmLink *link, ESYS_TR parent, const TpmNewKey *made, guint32 handle, GError **error)
+{
+  g_auto (TpmTransient) key = { link, ESYS_TR_NONE };
+
+  return tpm_key_load (link, parent, made->public_blob, made->private_blob, &key, error)
+         && tpm_key_keep (link, key.tr, &made->public, handle, error);
+}
+
+/* What it needs of the TPM besides the key is gone when it returns. */
+static gboolean
+make (TpmLink *link, const TpmParent *parent, guint32 handle, TpmKeyAlgorithm algorithm, TpmPurpose purpose, TpmNewKey *made,
+      GError **error)
+{
+  g_auto (TpmTransient) primary = { link, ESYS_TR_NONE };
+  ESYS_TR tr;
+
+  return get_parent (link, parent, &primary, &tr, made->srk_name, error)
+         && create (link, tr, algorithm, purpose, made, error) && (handle == 0 || keep (link, tr, made, handle, error));
+}
+
+gboolean
+tpm_make_key (TpmLink *link, const TpmParent *parent, guint32 handle, TpmKeyAlgorithm algorithm, TpmPurpose purpose,
+              TpmNewKey *ret_key, GError **error)
+{
+  g_auto (TpmNewKey) made = { 0 };
+  gboolean taken = FALSE;
+
+  if (handle != 0 && !tpm_link_has_handle (link, handle, &taken, error))
+    return FALSE;
+  if (taken)
+    return tpm_key_fail_taken (handle, error);
+  if (!make (link, parent, handle, algorithm, purpose, &made, error))
+    return FALSE;
+  *ret_key = made;
+  made = (TpmNewKey){ 0 };
+  return TRUE;
+}
+
+gboolean
+tpm_make_persistent (TpmLink *link, const TpmKeyRef *key, guint32 handle, GError **error)
+{
+  TpmNewKey made = { .public_blob = key->public_blob, .private_blob = key->private_blob };
+  gboolean taken;
+  ESYS_TR tr;
+
+  if (!tpm_blob_read_public (key->public_blob, &made.public, error) || !tpm_link_has_handle (link, handle, &taken, error))
+    return FALSE;
+  if (taken)
+    return tpm_key_fail_taken (handle, error);
+  return tpm_parent_get (link, &key->parent, &tr, NULL, error) && keep (link, tr, &made, handle, error);
+}

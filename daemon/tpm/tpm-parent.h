@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "tpm-hierarchy-private.h"
+
+G_BEGIN_DECLS
+
+/**
+ * tpm_parent_get:
+ * @parent: which one; where its Name is not pinned, it must be that of a fresh primary key
+ * @ret_tr: (out): owned by the link's cache; valid until the link closes or tpm_link_forget()
+ * @ret_name: (out caller-allocates) (array fixed-size=34) (optional): its Name
+ * @error: TPMID_ERROR_HANDLE_TAKEN when something else lies at the handle, _KEY_ORPHANED when the TPM now makes another storage root
+ *   key than the pinned one (it was cleared, or is another), and those of tpm_hierarchy_make_primary()
+ *
+ * TPM thread. The persistent storage root key; made and made persistent when nothing lies there. No command when it is in the link's
+ * cache, else one; four more where it has to be made, three where the Name is not pinned.
+ */
+gboolean tpm_parent_get (TpmLink *link, const TpmParent *parent, ESYS_TR *ret_tr, guint8 *ret_name, GError **error);
+
+G_END_DECLS
