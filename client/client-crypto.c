@@ -2,14 +2,13 @@
 #include "client-crypto.h"
 
 #include "client-file.h"
+#include "client-openssl.h"
 
 #include <openssl/ec.h>
 #include <openssl/x509.h>
 #include <string.h>
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (EVP_MD_CTX, EVP_MD_CTX_free)
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (EVP_PKEY, EVP_PKEY_free)
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (EVP_PKEY_CTX, EVP_PKEY_CTX_free)
 
 static const struct
 {

@@ -23,6 +23,7 @@ enum
   EXIT_NOT_SUPPORTED = 10,
   EXIT_IDENTITY_FAULT = 11,
   EXIT_BAD_SIGNATURE = 12,
+  EXIT_BAD_CIPHERTEXT = 13,
 };
 
 #define HINT_HELP "tpmidctl --help lists the verbs, tpmidctl VERB --help the options of one."
@@ -33,6 +34,7 @@ enum
 #define HINT_START "systemctl status tpmidd says why it stopped."
 #define HINT_BUS "Is the bus running? --bus-address names another one."
 #define HINT_STATUS "tpmidctl status shows what the TPM is doing."
+#define HINT_CIPHERTEXT "Are --key, --scheme, --hash and --label those that it was encrypted with?"
 #define HINT_LATER "Try again later."
 
 static const struct
@@ -58,6 +60,8 @@ static const struct
   { TPMID ("NotAuthorized"), { EXIT_NOT_AUTHORIZED, NULL } },
   { TPMID ("AuthFailed"), { EXIT_NOT_AUTHORIZED, NULL } },
   { TPMID ("HierarchyAuthRequired"), { EXIT_NOT_AUTHORIZED, NULL } },
+  { TPMID ("QuotaExceeded"), { EXIT_NOT_AUTHORIZED, NULL } },
+  { TPMID ("DecryptFailed"), { EXIT_BAD_CIPHERTEXT, HINT_CIPHERTEXT } },
   { TPMID ("NoDevice"), { EXIT_TPM, HINT_STATUS } },
   { TPMID ("NoPermission"), { EXIT_TPM, NULL } },
   { TPMID ("DeviceBusy"), { EXIT_TPM, NULL } },
@@ -137,13 +141,14 @@ client_error_exit_help (void)
          "  3   bad input\n"
          "  4   not found\n"
          "  5   exists: something else is there already\n"
-         "  6   not authorized\n"
+         "  6   not authorized, or more than one user may have\n"
          "  7   the TPM: none there, or it cannot do it\n"
          "  8   try again: busy, or no answer in time\n"
          "  9   tpmidd cannot be reached\n"
          "  10  not supported\n"
          "  11  identity fault\n"
-         "  12  the signature does not verify";
+         "  12  the signature does not verify\n"
+         "  13  the ciphertext does not decrypt";
 }
 
 gboolean

@@ -13,6 +13,8 @@ G_BEGIN_DECLS
 #define CLIENT_ERROR_FAILED "tpmidctl.Failed"                     /* a defect of tpmidctl, or no memory */
 #define CLIENT_ERROR_INVALID_ARGUMENT "org.tpmid1.Error.InvalidArgument"
 #define CLIENT_ERROR_NOT_FOUND "org.tpmid1.Error.NotFound"
+#define CLIENT_ERROR_NOT_READY "org.tpmid1.Error.NotReady"
+#define CLIENT_ERROR_NOT_SUPPORTED "org.tpmid1.Error.NotSupported"
 #define CLIENT_ERROR_UNSUPPORTED_ALGORITHM "org.tpmid1.Error.UnsupportedAlgorithm"
 
 /**
@@ -43,7 +45,8 @@ typedef struct ClientErrorClass
  * @name: an error name: of tpmidctl, tpmidd or the bus
  *
  * The one table of exit statuses: 1 failure, 2 usage, 3 bad input, 4 not found, 5 exists, 6 not authorized, 7 the TPM,
- * 8 try again, 9 tpmidd cannot be reached, 10 not supported, 11 identity fault, 12 signature does not verify.
+ * 8 try again, 9 tpmidd cannot be reached, 10 not supported, 11 identity fault, 12 signature does not verify,
+ * 13 ciphertext does not decrypt.
  *
  * Returns: (transfer none): the class; 1 without a hint for a name that the table does not have
  */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define PIECE_SIZE 65536
@@ -67,20 +68,31 @@ client_file_stream (const char *path, ClientFileFunc func, gpointer user_data, t
 }
 
 gboolean
-client_file_read_start (const char *path, gsize limit, GBytes **ret_content, tpmid_error *error)
+client_file_read_secret (const char *path, gsize limit, ClientSecret *ret_content, tpmid_error *error)
 {
   g_auto (FdGuard) fd = open_input (path, error);
-  g_autofree guint8 *buffer = g_malloc (limit);
-  gsize size = 0;
+  g_auto (ClientSecret) content = { .data = g_malloc (limit), .room = limit };
   ssize_t n = 1;
 
   if (fd < 0)
     return FALSE;
-  while (size < limit && (n = read_piece (fd, buffer + size, limit - size)) > 0)
-    size += (gsize) n;
+  while (content.size < limit && (n = read_piece (fd, content.data + content.size, limit - content.size)) > 0)
+    content.size += (gsize) n;
   if (n < 0)
     return fail (error, errno, "read", path);
-  *ret_content = g_bytes_new (buffer, size);
+  *ret_content = content;
+  content = (ClientSecret){ 0 };
+  return TRUE;
+}
+
+gboolean
+client_file_read_start (const char *path, gsize limit, GBytes **ret_content, tpmid_error *error)
+{
+  g_auto (ClientSecret) content = { 0 };
+
+  if (!client_file_read_secret (path, limit, &content, error))
+    return FALSE;
+  *ret_content = g_bytes_new (content.data, content.size);
   return TRUE;
 }
 
@@ -117,6 +129,14 @@ client_file_check_binary (const char *path, const char *what, tpmid_error *error
                            "%s is binary, and standard output is a terminal; give --out FILE (--out - prints it all the same)", what);
 }
 
+static gboolean
+finish_file (int fd, const char *path, int errsv, tpmid_error *error)
+{
+  if (close (fd) < 0 && errsv == 0)
+    errsv = errno;
+  return errsv == 0 ? TRUE : fail (error, errsv, "write", path);
+}
+
 gboolean
 client_file_write (const char *path, gconstpointer data, gsize size, tpmid_error *error)
 {
@@ -127,8 +147,38 @@ client_file_write (const char *path, gconstpointer data, gsize size, tpmid_error
   if (fd < 0)
     return fail (error, errno, "open", path);
 
-  int errsv = write_all (fd, data, size) ? 0 : errno;
-  if (close (fd) < 0 && errsv == 0)
+  return finish_file (fd, path, write_all (fd, data, size) ? 0 : errno, error);
+}
+
+/* Truncated only now: a file that must not be taken keeps what is in it. */
+static int
+make_private (int fd)
+{
+  struct stat st;
+
+  if (fstat (fd, &st) < 0)
+    return errno;
+  if (S_ISREG (st.st_mode) && (fchmod (fd, 0600) < 0 || ftruncate (fd, 0) < 0))
+    return errno;
+  return 0;
+}
+
+gboolean
+client_file_write_secret (const char *path, const ClientSecret *content, tpmid_error *error)
+{
+  if (is_standard (path))
+    {
+      if (fflush (stdout) != 0 || !write_all (STDOUT_FILENO, content->data, content->size))
+        return fail (error, errno, "write", "standard output");
+      return TRUE;
+    }
+
+  int fd = open (path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
+  if (fd < 0)
+    return fail (error, errno, "open", path);
+
+  int errsv = make_private (fd);
+  if (errsv == 0 && !write_all (fd, content->data, content->size))
     errsv = errno;
-  return errsv == 0 ? TRUE : fail (error, errsv, "write", path);
+  return finish_file (fd, path, errsv, error);
 }

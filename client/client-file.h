@@ -2,6 +2,7 @@
 #pragma once
 
 #include "client-error.h"
+#include "client-secret.h"
 
 G_BEGIN_DECLS
 
@@ -22,6 +23,9 @@ gboolean client_file_stream (const char *path, ClientFileFunc func, gpointer use
  */
 gboolean client_file_read_start (const char *path, gsize limit, GBytes **ret_content, tpmid_error *error);
 
+/** client_file_read_secret: as client_file_read_start(), with no other copy of the content in this process */
+gboolean client_file_read_secret (const char *path, gsize limit, ClientSecret *ret_content, tpmid_error *error);
+
 /**
  * client_file_check_binary:
  * @path: (nullable): as for client_file_write()
@@ -39,5 +43,14 @@ gboolean client_file_check_binary (const char *path, const char *what, tpmid_err
  * Writes the whole file; one that was there is overwritten.
  */
 gboolean client_file_write (const char *path, gconstpointer data, gsize size, tpmid_error *error);
+
+/**
+ * client_file_write_secret:
+ * @path: (nullable): as for client_file_write()
+ *
+ * As client_file_write(), with no copy of the content in a buffer. A regular file is for its owner alone (mode 0600) before
+ * the first byte is in it, also one that was there before.
+ */
+gboolean client_file_write_secret (const char *path, const ClientSecret *content, tpmid_error *error);
 
 G_END_DECLS

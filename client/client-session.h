@@ -45,6 +45,8 @@ struct ClientVerb
 
 extern const ClientVerb client_verb_cert;
 extern const ClientVerb client_verb_csr;
+extern const ClientVerb client_verb_decrypt;
+extern const ClientVerb client_verb_encrypt;
 extern const ClientVerb client_verb_keys;
 extern const ClientVerb client_verb_monitor;
 extern const ClientVerb client_verb_serial;

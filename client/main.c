@@ -7,8 +7,8 @@
 #include <stdio.h>
 
 static const ClientVerb *const verbs[] = {
-  &client_verb_status, &client_verb_serial, &client_verb_keys, &client_verb_sign,
-  &client_verb_verify, &client_verb_csr,    &client_verb_cert, &client_verb_monitor,
+  &client_verb_status,  &client_verb_serial,  &client_verb_keys, &client_verb_sign, &client_verb_verify,
+  &client_verb_encrypt, &client_verb_decrypt, &client_verb_csr,  &client_verb_cert, &client_verb_monitor,
 };
 
 static char *

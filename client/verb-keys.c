@@ -1,10 +1,31 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "client-file.h"
 #include "client-json.h"
+#include "client-progress.h"
 #include "client-session.h"
 #include "client-text.h"
 
 #include <string.h>
+
+/* A slow TPM searches the primes of one RSA key for more than a minute. */
+#define CREATE_WAIT_MS (5 * 60 * 1000)
+
+typedef struct KeysOptions
+{
+  gboolean public;
+  char *out_file;
+  char *algorithm;
+  char *usage;
+} KeysOptions;
+
+static void
+keys_options_clear (KeysOptions *self)
+{
+  g_free (self->out_file);
+  g_free (self->algorithm);
+  g_free (self->usage);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (KeysOptions, keys_options_clear)
 
 static const char *
 text_of (const tpmid_value *key, const char *property)
@@ -56,12 +77,12 @@ print_table (const GPtrArray *keys)
   for (guint i = 0; i < keys->len; i++)
     width = MAX (width, strlen (text_of (keys->pdata[i], "Name")));
 
-  printf ("%-*s  %-9s  %-7s  %-7s  %-5s  %s\n", (int) width, "NAME", "ALGORITHM", "USAGE", "STATE", "OWNER", "REFERENCE");
+  printf ("%-*s  %-9s  %-7s  %-8s  %-5s  %s\n", (int) width, "NAME", "ALGORITHM", "USAGE", "STATE", "OWNER", "REFERENCE");
   for (guint i = 0; i < keys->len; i++)
     {
       const tpmid_value *key = keys->pdata[i];
       g_autofree char *reference = reference_of (key);
-      printf ("%-*s  %-9s  %-7s  %-7s  %-5" G_GUINT64_FORMAT "  %s\n", (int) width, text_of (key, "Name"),
+      printf ("%-*s  %-9s  %-7s  %-8s  %-5" G_GUINT64_FORMAT "  %s\n", (int) width, text_of (key, "Name"),
               text_of (key, "Algorithm"), text_of (key, "Usage"), text_of (key, "State"),
               tpmid_value_unsigned (tpmid_value_find (key, "Owner")), reference);
     }
@@ -106,6 +127,8 @@ print_key (const tpmid_value *key)
   printf ("Algorithm   %s\n", text_of (key, "Algorithm"));
   printf ("Usage       %s\n", text_of (key, "Usage"));
   printf ("State       %s\n", text_of (key, "State"));
+  if (text_of (key, "Problem")[0] != '\0')
+    printf ("Problem     %s\n", text_of (key, "Problem"));
   printf ("Owner       uid %" G_GUINT64_FORMAT "\n", tpmid_value_unsigned (tpmid_value_find (key, "Owner")));
   printf ("Reference   %s\n", reference);
   printf ("Certificate %s\n", text_of (key, "Certificate")[0] != '\0' ? "yes" : "none");
@@ -124,20 +147,18 @@ print_public (const tpmid_value *key, const char *out_file, tpmid_error *error)
 }
 
 static gboolean
-show_key (ClientSession *session, const char *name, gboolean public, const char *out_file, tpmid_error *error)
+show_key (ClientSession *session, const char *name, const KeysOptions *options, tpmid_error *error)
 {
   g_autoptr (tpmid_value) key = NULL;
 
-  if (name == NULL)
-    return client_error_set (error, CLIENT_ERROR_USAGE, "keys show: the key's name is missing");
-  if (public && session->json)
+  if (options->public && session->json)
     return client_error_set (error, CLIENT_ERROR_USAGE, "keys show: --public prints PEM; --json has it as \"public-key\"");
-  if (out_file != NULL && !public)
+  if (options->out_file != NULL && !options->public)
     return client_error_set (error, CLIENT_ERROR_USAGE, "keys show: --out goes with --public");
   if (tpmid_get_key (client_session_get (session), name, session->timeout_ms, &key, error) < 0)
     return FALSE;
-  if (public)
-    return print_public (key, out_file, error);
+  if (options->public)
+    return print_public (key, options->out_file, error);
 
   if (session->json)
     print_json (key);
@@ -147,32 +168,86 @@ show_key (ClientSession *session, const char *name, gboolean public, const char 
 }
 
 static gboolean
+start_key (ClientSession *session, const char *name, const KeysOptions *options, tpmid_error *error)
+{
+  g_autoptr (tpmid_value) dict = tpmid_value_new_dict ();
+
+  if ((options->algorithm != NULL && tpmid_value_set_string (dict, "algorithm", options->algorithm) < 0)
+      || (options->usage != NULL && tpmid_value_set_string (dict, "usage", options->usage) < 0))
+    return client_error_set (error, CLIENT_ERROR_INVALID_ARGUMENT, "the algorithm or the usage is not UTF-8");
+  return tpmid_create_key (client_session_get (session), name, dict, session->timeout_ms, error) >= 0;
+}
+
+static gboolean
+wait_for_key (ClientSession *session, const char *name, tpmid_error *error)
+{
+  g_autofree char *text = g_strdup_printf ("The key %s is being made", name);
+  ClientProgress *progress = client_progress_start (text);
+  int timeout_ms = session->has_timeout ? session->timeout_ms : CREATE_WAIT_MS;
+  int r = tpmid_wait_key (client_session_get (session), name, timeout_ms, error);
+
+  client_progress_end (progress);
+  return r >= 0;
+}
+
+static gboolean
+create_key (ClientSession *session, const char *name, const KeysOptions *options, tpmid_error *error)
+{
+  const KeysOptions none = { 0 };
+
+  if (options->public || options->out_file != NULL)
+    return client_error_set (error, CLIENT_ERROR_USAGE, "--public and --out go with \"keys show NAME\"");
+  return start_key (session, name, options, error) && wait_for_key (session, name, error)
+         && show_key (session, name, &none, error);
+}
+
+static gboolean
+run_named (ClientSession *session, const GStrv words, const KeysOptions *options, tpmid_error *error)
+{
+  gboolean create = g_str_equal (words[1], "create");
+
+  if (words[2] == NULL)
+    return client_error_set (error, CLIENT_ERROR_USAGE, "keys %s: the key's name is missing", words[1]);
+  if (!create && (options->algorithm != NULL || options->usage != NULL))
+    return client_error_set (error, CLIENT_ERROR_USAGE, "--algorithm and --usage go with \"keys create NAME\"");
+  return client_session_expect (words, 3, error)
+         && (create ? create_key (session, words[2], options, error) : show_key (session, words[2], options, error));
+}
+
+static gboolean
+run_word (ClientSession *session, const GStrv words, const KeysOptions *options, tpmid_error *error)
+{
+  if (words[1] != NULL && (g_str_equal (words[1], "show") || g_str_equal (words[1], "create")))
+    return run_named (session, words, options, error);
+  if (words[1] != NULL && !g_str_equal (words[1], "list"))
+    return client_error_set (error, CLIENT_ERROR_USAGE, "keys: there is no \"keys %s\", only list, show and create", words[1]);
+  if (options->public || options->out_file != NULL)
+    return client_error_set (error, CLIENT_ERROR_USAGE, "--public and --out go with \"keys show NAME\"");
+  if (options->algorithm != NULL || options->usage != NULL)
+    return client_error_set (error, CLIENT_ERROR_USAGE, "--algorithm and --usage go with \"keys create NAME\"");
+  return client_session_expect (words, 2, error) && list_keys (session, error);
+}
+
+static gboolean
 run (ClientSession *session, const ClientVerb *self, GStrv *arguments, tpmid_error *error)
 {
-  g_autofree char *out_file = NULL;
-  gboolean public = FALSE;
+  g_auto (KeysOptions) options = { 0 };
   const GOptionEntry entries[] = {
-    { "public", 0, 0, G_OPTION_ARG_NONE, &public, "show: print the public key (SubjectPublicKeyInfo, PEM)", NULL },
-    { "out", 0, 0, G_OPTION_ARG_FILENAME, &out_file, "show --public: write it here (standard output)", "FILE" },
+    { "public", 0, 0, G_OPTION_ARG_NONE, &options.public, "show: print the public key (SubjectPublicKeyInfo, PEM)", NULL },
+    { "out", 0, 0, G_OPTION_ARG_FILENAME, &options.out_file, "show --public: write it here (standard output)", "FILE" },
+    { "algorithm", 0, 0, G_OPTION_ARG_FILENAME, &options.algorithm, "create: ecc-p256 (default), ecc-p384 or rsa-2048", "A" },
+    { "usage", 0, 0, G_OPTION_ARG_FILENAME, &options.usage, "create: sign (default for ecc), or decrypt (rsa only)", "U" },
     { NULL },
   };
 
-  if (!client_session_parse_verb (session, self, entries, arguments, error))
-    return FALSE;
-
-  const GStrv words = *arguments;
-  if (words[1] != NULL && g_str_equal (words[1], "show"))
-    return client_session_expect (words, 3, error) && show_key (session, words[2], public, out_file, error);
-  if (words[1] != NULL && !g_str_equal (words[1], "list"))
-    return client_error_set (error, CLIENT_ERROR_USAGE, "keys: there is no \"keys %s\", only list and show", words[1]);
-  if (public || out_file != NULL)
-    return client_error_set (error, CLIENT_ERROR_USAGE, "--public and --out go with \"keys show NAME\"");
-  return client_session_expect (words, 2, error) && list_keys (session, error);
+  return client_session_parse_verb (session, self, entries, arguments, error) && run_word (session, *arguments, &options, error);
 }
 
 const ClientVerb client_verb_keys = {
   .name = "keys",
-  .synopsis = "[list | show NAME [--public [--out FILE]]]",
-  .summary = "List the keys, or show one",
+  .synopsis = "[list | show NAME [--public [--out FILE]] | create NAME [--algorithm A] [--usage U]]",
+  .summary = "List the keys, show one, or make one",
+  .description = "create waits until the key is usable, 300 seconds or what --timeout says, and then shows it. A key that is\n"
+                 "there already, with the same algorithm and usage, is a success.",
   .run = run,
 };

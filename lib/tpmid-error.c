@@ -33,6 +33,8 @@ static const ErrorNumber error_numbers[] = {
   { LIB_ERROR ("UnsupportedAlgorithm"), EOPNOTSUPP },
   { LIB_ERROR ("UnsupportedByTpm"), EOPNOTSUPP },
   { LIB_ERROR ("NvFull"), ENOSPC },
+  { LIB_ERROR ("DecryptFailed"), EBADMSG },
+  { LIB_ERROR ("QuotaExceeded"), EDQUOT },
   { LIB_DBUS_ERROR ("AccessDenied"), EACCES },
   { LIB_DBUS_ERROR ("InvalidArgs"), EINVAL },
   { LIB_DBUS_ERROR ("NoReply"), ETIMEDOUT },

@@ -4,9 +4,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define KEY_INTERFACE "org.tpmid1.Key"
 #define REFERENCE_SIZE 32
+/* How long tpmid_wait_key() sleeps between two looks at the key: at first, and at most. */
+#define WAIT_PAUSE_US 50000
+#define WAIT_PAUSE_MAX_US 1000000
 
 static const LibTarget keys = { "/org/tpmid1/keys", "org.tpmid1.Keys", NULL };
 
@@ -26,15 +30,24 @@ key_call_clear (KeyCall *self)
 #define auto_key_call __attribute__ ((cleanup (key_call_clear))) KeyCall
 
 static int
+check_name (const char *name, tpmid_error *error)
+{
+  if (lib_text_is_key_name (name))
+    return 0;
+  return lib_error_set (error, EINVAL, LIB_ERROR ("InvalidArgument"),
+                        "\"%.80s\" is not a key name: lower-case letters, digits, '.', '_' and '-', at most 64 of them",
+                        lib_text_is_utf8 (name) ? name : "(not UTF-8)");
+}
+
+static int
 key_call_begin (KeyCall *self, const char *interface, const char *method, int timeout_ms, tpmid_error *error)
 {
   char path[LIB_KEY_PATH_SIZE];
   LibTarget target = { path, interface, NULL };
+  int r = check_name (self->key, error);
 
-  if (!lib_text_is_key_name (self->key))
-    return lib_error_set (error, EINVAL, LIB_ERROR ("InvalidArgument"),
-                          "\"%.80s\" is not a key name: lower-case letters, digits, '.', '_' and '-', at most 64 of them",
-                          lib_text_is_utf8 (self->key) ? self->key : "(not UTF-8)");
+  if (r < 0)
+    return r;
   lib_text_key_path (self->key, path);
   return lib_call_open (&self->call, self->client, &target, method, lib_deadline (timeout_ms), error);
 }
@@ -90,6 +103,17 @@ key_call_finish (KeyCall *self, int result, const char *signature, tpmid_error *
   if (error != NULL)
     *error = first;
   return r;
+}
+
+/* Most methods of a key take bytes and options, and answer with bytes. */
+static int
+key_call_exchange (KeyCall *self, const uint8_t *data, size_t size, const tpmid_value *options, tpmid_error *error)
+{
+  int r = sd_bus_message_append_array (self->call.message, SD_BUS_TYPE_BYTE, data, size);
+
+  if (r >= 0)
+    r = lib_value_write (self->call.message, options);
+  return key_call_finish (self, r, "ay", error);
 }
 
 static int
@@ -175,13 +199,37 @@ tpmid_sign (tpmid_client *client, const char *key, const uint8_t *digest, size_t
   auto_key_call self = { .client = client, .key = key };
   int r = key_call_begin (&self, KEY_INTERFACE, "Sign", timeout_ms, error);
 
+  if (r >= 0)
+    r = key_call_exchange (&self, digest, digest_size, options, error);
+  return r < 0 ? r : lib_call_bytes (&self.call, ret_signature, ret_size, error);
+}
+
+int
+tpmid_sign_message (tpmid_client *client, const char *key, const uint8_t *message, size_t message_size,
+                    const tpmid_value *options, int timeout_ms, uint8_t **ret_signature, size_t *ret_size, tpmid_error *error)
+{
+  auto_key_call self = { .client = client, .key = key };
+  int r = key_call_begin (&self, KEY_INTERFACE, "SignMessage", timeout_ms, error);
+
+  if (r >= 0)
+    r = key_call_exchange (&self, message, message_size, options, error);
+  return r < 0 ? r : lib_call_bytes (&self.call, ret_signature, ret_size, error);
+}
+
+int
+tpmid_decrypt (tpmid_client *client, const char *key, const uint8_t *ciphertext, size_t ciphertext_size,
+               const tpmid_value *options, int timeout_ms, uint8_t **ret_plaintext, size_t *ret_size, tpmid_error *error)
+{
+  auto_key_call self = { .client = client, .key = key };
+  int r = key_call_begin (&self, KEY_INTERFACE, "Decrypt", timeout_ms, error);
+
+  if (r >= 0)
+    r = key_call_exchange (&self, ciphertext, ciphertext_size, options, error);
   if (r < 0)
     return r;
-  r = sd_bus_message_append_array (self.call.message, SD_BUS_TYPE_BYTE, digest, digest_size);
-  if (r >= 0)
-    r = lib_value_write (self.call.message, options);
-  r = key_call_finish (&self, r, "ay", error);
-  return r < 0 ? r : lib_call_bytes (&self.call, ret_signature, ret_size, error);
+  /* sd-bus then wipes the answer when it frees it. */
+  (void) sd_bus_message_sensitive (self.call.reply);
+  return lib_call_bytes (&self.call, ret_plaintext, ret_size, error);
 }
 
 int
@@ -201,4 +249,77 @@ tpmid_create_csr (tpmid_client *client, const char *key, const char *subject, co
     r = lib_value_write (self.call.message, options);
   r = key_call_finish (&self, r, "ay", error);
   return r < 0 ? r : lib_call_bytes (&self.call, ret_csr, ret_size, error);
+}
+
+int
+tpmid_create_key (tpmid_client *client, const char *name, const tpmid_value *options, int timeout_ms, tpmid_error *error)
+{
+  lib_auto_call call = { 0 };
+  int r = check_name (name, error);
+
+  if (r >= 0)
+    r = lib_call_open (&call, client, &keys, "CreateKey", lib_deadline (timeout_ms), error);
+  if (r < 0)
+    return r;
+  r = sd_bus_message_append (call.message, "s", name);
+  if (r >= 0)
+    r = lib_value_write (call.message, options);
+  return lib_call_finish (&call, r, "o", error);
+}
+
+/* NotReady, as tpmidd says it before the boot decision, is the one failure that is worth waiting for. */
+static int
+judge_state (const char *name, const tpmid_value *key, tpmid_error *error)
+{
+  const char *state = tpmid_value_string (tpmid_value_find (key, "State"));
+  const char *problem = tpmid_value_string (tpmid_value_find (key, "Problem"));
+
+  if (problem[0] == '\0')
+    problem = "tpmidd does not say why";
+  if (strcmp (state, "usable") == 0)
+    return 0;
+  if (strcmp (state, "creating") == 0)
+    return lib_error_set (error, EAGAIN, LIB_ERROR ("NotReady"), "the key %s is still being made", name);
+  if (strcmp (state, "orphaned") == 0)
+    return lib_error_set (error, EIO, LIB_ERROR ("KeyOrphaned"), "the key %s is orphaned: %s", name, problem);
+  if (strcmp (state, "missing") == 0)
+    return lib_error_set (error, ENODEV, LIB_ERROR ("TpmUnavailable"), "the key %s cannot be reached: %s", name, problem);
+  return lib_error_set (error, EIO, LIB_ERROR ("Failed"), "the key %s could not be made: %s", name, problem);
+}
+
+static int
+look_at_key (tpmid_client *client, const char *name, uint64_t deadline, tpmid_error *error)
+{
+  lib_auto_value key = NULL;
+  int r = tpmid_get_key (client, name, (int) (lib_deadline_left (deadline) / 1000) + 1, &key, error);
+
+  return r < 0 ? r : judge_state (name, key, error);
+}
+
+static void
+pause_for (uint64_t us)
+{
+  struct timespec ts = { (time_t) (us / 1000000), (long) (us % 1000000) * 1000 };
+
+  (void) nanosleep (&ts, NULL);
+}
+
+int
+tpmid_wait_key (tpmid_client *client, const char *name, int timeout_ms, tpmid_error *error)
+{
+  uint64_t deadline = lib_deadline (timeout_ms), pause = WAIT_PAUSE_US;
+  tpmid_error local;
+  int r;
+
+  while ((r = look_at_key (client, name, deadline, &local)) < 0 && tpmid_error_is (&local, "NotReady"))
+    {
+      uint64_t left = lib_deadline_left (deadline);
+      if (left == 0)
+        return lib_error_set (error, ETIMEDOUT, LIB_DBUS_ERROR ("NoReply"), "%s", local.message);
+      pause_for (pause < left ? pause : left);
+      pause = pause * 2 < WAIT_PAUSE_MAX_US ? pause * 2 : WAIT_PAUSE_MAX_US;
+    }
+  if (r < 0 && error != NULL)
+    *error = local;
+  return r;
 }

@@ -284,7 +284,7 @@ int tpmid_find_key (tpmid_client *client, const uint8_t reference[32], int timeo
  * tpmid_get_key:
  * @key: the key's name
  * @ret_properties: (out) (transfer full): a dict with the properties of org.tpmid1.Key under their D-Bus names: "Name",
- *   "Algorithm", "Usage", "State", "Certificate" (strings), "Reference" (32 bytes), "PublicKey" (DER), "Owner" (uid);
+ *   "Algorithm", "Usage", "State", "Problem", "Certificate" (strings), "Reference" (32 bytes), "PublicKey" (DER), "Owner" (uid);
  *   tpmid_value_free()
  *
  * All properties of one key (org.freedesktop.DBus.Properties.GetAll).
@@ -292,6 +292,33 @@ int tpmid_find_key (tpmid_client *client, const uint8_t reference[32], int timeo
  * Errors: InvalidArgument, NotFound, NotReady
  */
 int tpmid_get_key (tpmid_client *client, const char *key, int timeout_ms, tpmid_value **ret_properties, tpmid_error *error);
+
+/**
+ * tpmid_create_key:
+ * @name: the new key's name
+ * @options: (nullable): a dict: "algorithm" (string: "ecc-p256", the default, "ecc-p384", "rsa-2048"), "usage" (string:
+ *   "sign", the default of EC keys, or "decrypt", RSA's only, and its default)
+ *
+ * org.tpmid1.Keys.CreateKey: starts the making of a key and does not wait for it; a TPM may need a minute, and
+ * tpmid_wait_key() waits. The caller's uid owns the key. Called again for the same name, algorithm and usage it is a
+ * success, and a key whose making failed is tried again.
+ *
+ * Errors: InvalidArgument, Exists (another key has the name), QuotaExceeded, NotAuthorized, NotReady, Busy,
+ * UnsupportedAlgorithm, TpmUnavailable, Storage, IdentityFault
+ */
+int tpmid_create_key (tpmid_client *client, const char *name, const tpmid_value *options, int timeout_ms, tpmid_error *error);
+
+/**
+ * tpmid_wait_key:
+ * @name: the key's name
+ *
+ * Waits until the key's State is usable, and looks at it every 50 ms to 1 s meanwhile. A daemon that has not made its boot
+ * decision is waited for, too. When @timeout_ms has passed the key is still being made, and can be waited for again.
+ *
+ * Errors: Failed (it could not be made: the message has the key's Problem), KeyOrphaned, TpmUnavailable (State is
+ * missing), NotFound
+ */
+int tpmid_wait_key (tpmid_client *client, const char *name, int timeout_ms, tpmid_error *error);
 
 /**
  * tpmid_sign:
@@ -310,6 +337,44 @@ int tpmid_get_key (tpmid_client *client, const char *key, int timeout_ms, tpmid_
  */
 int tpmid_sign (tpmid_client *client, const char *key, const uint8_t *digest, size_t digest_size, const tpmid_value *options,
                 int timeout_ms, uint8_t **ret_signature, size_t *ret_size, tpmid_error *error);
+
+/**
+ * tpmid_sign_message:
+ * @key: the key's name
+ * @message: (array length=message_size): what to sign, hashed by tpmidd
+ * @message_size: 0 to 262144 bytes
+ * @options: (nullable): as for tpmid_sign()
+ * @ret_signature: (out) (transfer full): as for tpmid_sign(); free()
+ * @ret_size: (out): its size in bytes
+ *
+ * org.tpmid1.Key.SignMessage. For more than that, hash and call tpmid_sign().
+ *
+ * Errors: as tpmid_sign()
+ */
+int tpmid_sign_message (tpmid_client *client, const char *key, const uint8_t *message, size_t message_size,
+                        const tpmid_value *options, int timeout_ms, uint8_t **ret_signature, size_t *ret_size,
+                        tpmid_error *error);
+
+/**
+ * tpmid_decrypt:
+ * @key: the key's name; its usage is decrypt
+ * @ciphertext: (array length=ciphertext_size): what was encrypted with the key's public part
+ * @ciphertext_size: at most 262144 bytes; with oaep and pkcs1 exactly as many as the RSA modulus has
+ * @options: (nullable): a dict: "scheme" (string: "oaep", the default, "pkcs1", or "cms": DER ContentInfo with
+ *   EnvelopedData, RFC 5652, or AuthEnvelopedData, RFC 5083); for oaep (RFC 8017, 7.1) "hash" (string: "sha1",
+ *   "sha256", the default, "sha384", "sha512"), "mgf1-hash" (string; the same as "hash" otherwise) and "label" (bytes;
+ *   none otherwise, and taken as they are)
+ * @ret_plaintext: (out) (transfer full): what was encrypted; never NULL; wipe it, and free()
+ * @ret_size: (out): its size in bytes, 0 or more
+ *
+ * org.tpmid1.Key.Decrypt. The library wipes the copies of the plaintext that it knows of.
+ *
+ * Errors: DecryptFailed (one error in the same words for whatever is wrong with a ciphertext), InvalidArgument, NotFound,
+ * NotReady, NotSupported, NotAuthorized, Busy (also after ten failures in a row, see the method), Timeout, Cancelled,
+ * TpmUnavailable, TpmFailure, TpmLockout, KeyOrphaned, UntrustedResponse, IdentityFault
+ */
+int tpmid_decrypt (tpmid_client *client, const char *key, const uint8_t *ciphertext, size_t ciphertext_size,
+                   const tpmid_value *options, int timeout_ms, uint8_t **ret_plaintext, size_t *ret_size, tpmid_error *error);
 
 /**
  * tpmid_create_csr:

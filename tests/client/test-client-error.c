@@ -28,6 +28,7 @@ static const ExpectedExit expected[] = {
   { "org.tpmid1.Error.NotAuthorized", 6 },
   { "org.tpmid1.Error.AuthFailed", 6 },
   { "org.tpmid1.Error.HierarchyAuthRequired", 6 },
+  { "org.tpmid1.Error.QuotaExceeded", 6 },
   { "org.freedesktop.DBus.Error.AccessDenied", 6 },
   { "org.tpmid1.Error.NoDevice", 7 },
   { "org.tpmid1.Error.NoPermission", 7 },
@@ -61,6 +62,7 @@ static const ExpectedExit expected[] = {
   { "org.tpmid1.Error.UnsupportedByTpm", 10 },
   { "org.tpmid1.Error.IdentityFault", 11 },
   { "tpmidctl.SignatureMismatch", 12 },
+  { "org.tpmid1.Error.DecryptFailed", 13 },
 };
 
 static void

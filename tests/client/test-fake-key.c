@@ -1,0 +1,495 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * What the library and tpmidctl send to a key, and what they make of its answers: by a tpmidd that the test plays itself, as
+ * the real one makes no key that fails, and shows nobody the options that it was given.
+ */
+#include <errno.h>
+#include <gio/gio.h>
+#include <glib/gstdio.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <tpmid.h>
+#include <unistd.h>
+
+#define TIMEOUT_MS 20000
+#define LOOKS_MAX 8
+
+#define EXCHANGE(name) \
+  "<method name='" name "'><arg type='ay' direction='in'/><arg type='a{sv}' direction='in'/>" \
+  "<arg type='ay' direction='out'/></method>"
+
+static const char interfaces[] =
+  "<node><interface name='org.tpmid1.Keys'><method name='CreateKey'><arg type='s' direction='in'/>"
+  "<arg type='a{sv}' direction='in'/><arg type='o' direction='out'/></method></interface>"
+  "<interface name='org.tpmid1.Key'><property name='Name' type='s' access='read'/>"
+  "<property name='State' type='s' access='read'/><property name='Problem' type='s' access='read'/>"
+  EXCHANGE ("Decrypt") EXCHANGE ("SignMessage") "</interface></node>";
+
+/*
+ * Fake: a tpmidd with one key, k1, on a bus of its own. What it says is set before a call and looked at after it: only during
+ * a call does its thread touch it.
+ */
+typedef struct Fake
+{
+  char *folder;
+  char *address;
+  GPid bus;
+  tpmid_client *client;
+  GThread *thread;
+  GMainContext *context;
+  GMainLoop *loop;
+  GDBusNodeInfo *info;
+
+  const char *states[LOOKS_MAX]; /* what State says at each look; the last one stays */
+  guint looks;
+  const char *problem;
+  const char *answer; /* what Decrypt and SignMessage answer */
+  const char *error;  /* D-Bus error name: instead of an answer */
+  char *call;         /* the last call: method and arguments */
+} Fake;
+
+static char *tpmidctl;
+
+static void
+on_call (GDBusConnection *connection, const char *sender, const char *path, const char *interface, const char *method,
+         GVariant *arguments, GDBusMethodInvocation *invocation, gpointer data)
+{
+  Fake *self = data;
+  g_autofree char *text = g_variant_print (arguments, FALSE);
+
+  g_free (self->call);
+  self->call = g_strdup_printf ("%s %s", method, text);
+  if (self->error != NULL)
+    g_dbus_method_invocation_return_dbus_error (invocation, self->error, "refused");
+  else if (g_str_equal (method, "CreateKey"))
+    g_dbus_method_invocation_return_value (invocation, g_variant_new ("(o)", "/org/tpmid1/keys/k1"));
+  else
+    g_dbus_method_invocation_return_value (
+      invocation,
+      g_variant_new ("(@ay)", g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, self->answer, strlen (self->answer), 1)));
+}
+
+static GVariant *
+on_get (GDBusConnection *connection, const char *sender, const char *path, const char *interface, const char *property,
+        GError **error, gpointer data)
+{
+  Fake *self = data;
+
+  if (g_str_equal (property, "Name"))
+    return g_variant_new_string ("k1");
+  if (g_str_equal (property, "Problem"))
+    return g_variant_new_string (self->problem);
+
+  const char *state = self->states[self->looks];
+  if (self->states[self->looks + 1] != NULL)
+    self->looks++;
+  return g_variant_new_string (state);
+}
+
+static const GDBusInterfaceVTable vtable = { .method_call = on_call, .get_property = on_get };
+
+static GDBusConnection *
+connect_service (Fake *self)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) reply = NULL;
+  GDBusConnection *connection = g_dbus_connection_new_for_address_sync (
+    self->address,
+    G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT | G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION, NULL, NULL, &error);
+
+  g_assert_no_error (error);
+  g_dbus_connection_register_object (connection, "/org/tpmid1/keys", self->info->interfaces[0], &vtable, self, NULL, &error);
+  g_assert_no_error (error);
+  g_dbus_connection_register_object (connection, "/org/tpmid1/keys/k1", self->info->interfaces[1], &vtable, self, NULL, &error);
+  g_assert_no_error (error);
+  reply = g_dbus_connection_call_sync (connection, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
+                                       "RequestName", g_variant_new ("(su)", "org.tpmid1", 0), NULL, 0, -1, NULL, &error);
+  g_assert_no_error (error);
+  return connection;
+}
+
+static gpointer
+serve (gpointer data)
+{
+  Fake *self = data;
+  GDBusConnection *connection;
+
+  g_main_context_push_thread_default (self->context);
+  connection = connect_service (self);
+  g_main_loop_run (self->loop);
+  g_dbus_connection_close_sync (connection, NULL, NULL);
+  g_object_unref (connection);
+  g_main_context_pop_thread_default (self->context);
+  return NULL;
+}
+
+/* An assertion that fails ends the test at once: the bus goes with it. */
+static void
+die_with_parent (gpointer data)
+{
+  (void) prctl (PR_SET_PDEATHSIG, SIGKILL);
+}
+
+static void
+start_bus (Fake *self)
+{
+  g_autofree char *option = NULL;
+  g_autoptr (GError) error = NULL;
+  int out = -1;
+  char c;
+
+  self->folder = g_dir_make_tmp ("fake-XXXXXX", &error);
+  g_assert_no_error (error);
+  self->address = g_strdup_printf ("unix:path=%s/bus", self->folder);
+  option = g_strdup_printf ("--address=%s", self->address);
+
+  const char *argv[] = { "dbus-daemon", "--session", "--nofork", "--print-address=1", option, NULL };
+  g_spawn_async_with_pipes (NULL, (char **) argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD, die_with_parent, NULL,
+                            &self->bus, NULL, &out, NULL, &error);
+  g_assert_no_error (error);
+  /* It prints its address when it listens. */
+  g_assert_cmpint (read (out, &c, 1), ==, 1);
+  close (out);
+}
+
+static void
+stop_bus (Fake *self)
+{
+  g_autofree char *socket_path = g_build_filename (self->folder, "bus", NULL);
+
+  kill (self->bus, SIGKILL);
+  g_assert_cmpint (waitpid (self->bus, NULL, 0), ==, self->bus);
+  g_unlink (socket_path);
+  g_assert_cmpint (g_rmdir (self->folder), ==, 0);
+  g_free (self->folder);
+  g_free (self->address);
+}
+
+static gboolean
+say_ready (gpointer data)
+{
+  g_atomic_int_set ((int *) data, 1);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+set_up (Fake *self, gconstpointer data)
+{
+  static int ready;
+  g_autoptr (GSource) source = g_idle_source_new ();
+
+  g_atomic_int_set (&ready, 0);
+  self->problem = self->answer = "";
+  self->info = g_dbus_node_info_new_for_xml (interfaces, NULL);
+  start_bus (self);
+  self->context = g_main_context_new ();
+  self->loop = g_main_loop_new (self->context, FALSE);
+  g_source_set_callback (source, say_ready, &ready, NULL);
+  g_source_attach (source, self->context);
+  self->thread = g_thread_new ("service", serve, self);
+  for (int i = 0; i < 2000 && !g_atomic_int_get (&ready); i++)
+    g_usleep (10000);
+  g_assert_true (g_atomic_int_get (&ready));
+  g_assert_cmpint (tpmid_client_new (self->address, &self->client), ==, 0);
+}
+
+static void
+tear_down (Fake *self, gconstpointer data)
+{
+  tpmid_client_free (self->client);
+  g_main_loop_quit (self->loop);
+  g_thread_join (self->thread);
+  g_main_loop_unref (self->loop);
+  g_main_context_unref (self->context);
+  g_dbus_node_info_unref (self->info);
+  stop_bus (self);
+  g_free (self->call);
+}
+
+static void
+set_states (Fake *self, const char *first, const char *second, const char *third)
+{
+  const char *const states[] = { first, second, third };
+
+  memset (self->states, 0, sizeof self->states);
+  memcpy (self->states, states, sizeof states);
+  self->looks = 0;
+}
+
+static void
+test_wait_ends_when_usable (Fake *self, gconstpointer data)
+{
+  gint64 start = g_get_monotonic_time ();
+
+  set_states (self, "creating", "creating", "usable");
+  g_assert_cmpint (tpmid_wait_key (self->client, "k1", TIMEOUT_MS, NULL), ==, 0);
+  g_assert_cmpuint (self->looks, ==, 2);
+  g_assert_cmpint (g_get_monotonic_time () - start, >=, 100000);
+  g_assert_cmpint (tpmid_wait_key (self->client, "k1", TIMEOUT_MS, NULL), ==, 0);
+}
+
+static void
+assert_wait_fails (Fake *self, const char *state, const char *name, const char *message)
+{
+  tpmid_error error;
+
+  set_states (self, "creating", state, NULL);
+  g_assert_cmpint (tpmid_wait_key (self->client, "k1", TIMEOUT_MS, &error), ==, -error.number);
+  g_assert_true (tpmid_error_is (&error, name));
+  g_assert_nonnull (strstr (error.message, message));
+  set_states (self, state, NULL, NULL);
+  g_assert_cmpint (tpmid_wait_key (self->client, "k1", TIMEOUT_MS, NULL), ==, -error.number);
+}
+
+static void
+test_wait_tells_the_problem (Fake *self, gconstpointer data)
+{
+  self->problem = "the TPM is full";
+  assert_wait_fails (self, "failed", "Failed", "k1 could not be made: the TPM is full");
+  assert_wait_fails (self, "orphaned", "KeyOrphaned", "the TPM is full");
+  assert_wait_fails (self, "missing", "TpmUnavailable", "the TPM is full");
+  self->problem = "";
+  assert_wait_fails (self, "failed", "Failed", "does not say why");
+}
+
+static void
+test_wait_keeps_its_deadline (Fake *self, gconstpointer data)
+{
+  gint64 start = g_get_monotonic_time ();
+  tpmid_error error;
+
+  set_states (self, "creating", NULL, NULL);
+  g_assert_cmpint (tpmid_wait_key (self->client, "k1", 400, &error), ==, -ETIMEDOUT);
+  g_assert_cmpstr (error.name, ==, "org.freedesktop.DBus.Error.NoReply");
+  g_assert_cmpint (g_get_monotonic_time () - start, >=, 400000);
+  g_assert_cmpint (g_get_monotonic_time () - start, <, 10000000);
+}
+
+static void
+test_create_sends_name_and_options (Fake *self, gconstpointer data)
+{
+  tpmid_value *options = tpmid_value_new_dict ();
+  tpmid_error error;
+
+  tpmid_value_set_string (options, "algorithm", "rsa-2048");
+  g_assert_cmpint (tpmid_create_key (self->client, "k1", options, TIMEOUT_MS, &error), ==, 0);
+  g_assert_cmpstr (self->call, ==, "CreateKey ('k1', {'algorithm': <'rsa-2048'>})");
+  g_assert_cmpint (tpmid_create_key (self->client, "k1", NULL, TIMEOUT_MS, &error), ==, 0);
+  g_assert_cmpstr (self->call, ==, "CreateKey ('k1', {})");
+  g_clear_pointer (&self->call, g_free);
+  g_assert_cmpint (tpmid_create_key (self->client, "K1", NULL, TIMEOUT_MS, &error), ==, -EINVAL);
+  g_assert_true (tpmid_error_is (&error, "InvalidArgument"));
+  g_assert_null (self->call);
+  self->error = "org.tpmid1.Error.QuotaExceeded";
+  g_assert_cmpint (tpmid_create_key (self->client, "k1", NULL, TIMEOUT_MS, &error), ==, -EDQUOT);
+  tpmid_value_free (options);
+}
+
+static void
+test_decrypt_sends_bytes_and_options (Fake *self, gconstpointer data)
+{
+  static const uint8_t ciphertext[] = { 1, 0, 255 };
+  tpmid_value *options = tpmid_value_new_dict ();
+  uint8_t *plaintext = NULL;
+  size_t size = 1;
+  tpmid_error error;
+
+  tpmid_value_set_string (options, "hash", "sha1");
+  tpmid_value_set_bytes (options, "label", "l\0", 2);
+  self->answer = "secret";
+  g_assert_cmpint (tpmid_decrypt (self->client, "k1", ciphertext, 3, options, TIMEOUT_MS, &plaintext, &size, &error), ==, 0);
+  g_assert_cmpstr (self->call, ==, "Decrypt ([0x01, 0x00, 0xff], {'hash': <'sha1'>, 'label': <b'l'>})");
+  g_assert_cmpmem (plaintext, size, "secret", 6);
+  free (plaintext);
+
+  self->answer = "";
+  g_assert_cmpint (tpmid_decrypt (self->client, "k1", ciphertext, 3, NULL, TIMEOUT_MS, &plaintext, &size, &error), ==, 0);
+  g_assert_nonnull (plaintext);
+  g_assert_cmpuint (size, ==, 0);
+  free (plaintext);
+
+  plaintext = NULL;
+  self->error = "org.tpmid1.Error.DecryptFailed";
+  g_assert_cmpint (tpmid_decrypt (self->client, "k1", ciphertext, 3, NULL, TIMEOUT_MS, &plaintext, &size, &error), ==, -EBADMSG);
+  g_assert_true (tpmid_error_is (&error, "DecryptFailed"));
+  g_assert_null (plaintext);
+  tpmid_value_free (options);
+}
+
+static void
+test_message_is_sent_whole (Fake *self, gconstpointer data)
+{
+  static const uint8_t message[] = { 1, 2 };
+  uint8_t *signature = NULL;
+  size_t size = 0;
+
+  self->answer = "signature";
+  g_assert_cmpint (tpmid_sign_message (self->client, "k1", message, 2, NULL, TIMEOUT_MS, &signature, &size, NULL), ==, 0);
+  g_assert_cmpstr (self->call, ==, "SignMessage ([0x01, 0x02], {})");
+  g_assert_cmpmem (signature, size, "signature", 9);
+  free (signature);
+}
+
+/* Runs a script in which $0 is tpmidctl and $1 a folder of its own; returns the exit status. */
+static int
+run_script (Fake *self, const char *script, char **ret_output)
+{
+  g_autofree char *folder = g_dir_make_tmp ("fake-XXXXXX", NULL);
+  g_autofree char *command = g_strdup_printf ("bus=%s; ctl () { \"$0\" --bus-address $bus \"$@\"; }; "
+                                              "cd \"$1\" || exit 99; (%s); s=$?; rm -f -- *; exit $s",
+                                              self->address, script);
+  const char *argv[] = { "sh", "-c", command, tpmidctl, folder, NULL };
+  g_autofree char *errors = NULL;
+  g_autoptr (GError) error = NULL;
+  int status = -1;
+
+  g_spawn_sync (NULL, (char **) argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, ret_output, &errors, &status, &error);
+  g_assert_no_error (error);
+  if (errors[0] != '\0')
+    g_test_message ("%s", errors);
+  g_assert_cmpint (g_rmdir (folder), ==, 0);
+  g_assert_true (WIFEXITED (status));
+  return WEXITSTATUS (status);
+}
+
+static void
+assert_script (Fake *self, const char *script, int status, const char *output)
+{
+  g_autofree char *found = NULL;
+
+  g_assert_cmpint (run_script (self, script, &found), ==, status);
+  g_assert_cmpstr (found, ==, output);
+}
+
+static void
+test_decrypted_file_is_its_owner_s (Fake *self, gconstpointer data)
+{
+  self->answer = "secret";
+  assert_script (self, "echo c >c; ctl decrypt --key k1 --in c --out new; umask 0; echo long enough >old; "
+                       "ctl decrypt --key k1 --in c --out old; stat -c %a new old; cat new old",
+                 0, "600\n600\nsecretsecret");
+  assert_script (self, "umask 022; echo c >c; mkfifo p; ctl decrypt --key k1 --in c --out p & cat p; wait; stat -c %a p", 0,
+                 "secret644\n");
+  assert_script (self, "echo c | ctl decrypt --key k1 --in -", 0, "secret");
+}
+
+static void
+test_decrypted_json_is_base64 (Fake *self, gconstpointer data)
+{
+  self->answer = "secret!";
+  assert_script (self, "echo c | ctl --json decrypt --key k1 --in -", 0,
+                 "{\n  \"key\" : \"k1\",\n  \"scheme\" : \"oaep\",\n  \"hash\" : \"sha256\",\n"
+                 "  \"plaintext\" : \"c2VjcmV0IQ==\"\n}\n");
+  self->answer = "";
+  assert_script (self, "echo c | ctl --json decrypt --key k1 --scheme pkcs1 --in -", 0,
+                 "{\n  \"key\" : \"k1\",\n  \"scheme\" : \"pkcs1\",\n  \"plaintext\" : \"\"\n}\n");
+}
+
+static void
+test_decrypt_options_are_those_of_the_command_line (Fake *self, gconstpointer data)
+{
+  assert_script (self, "printf AB | ctl decrypt --key k1 --hash sha1 --label 'x y' --in -", 0, "");
+  g_assert_cmpstr (self->call, ==,
+                   "Decrypt ([0x41, 0x42], {'scheme': <'oaep'>, 'hash': <'sha1'>, 'label': <[byte 0x78, 0x20, 0x79]>})");
+  assert_script (self, "printf AB | ctl decrypt --key k1 --scheme pkcs1 --in -", 0, "");
+  g_assert_cmpstr (self->call, ==, "Decrypt ([0x41, 0x42], {'scheme': <'pkcs1'>})");
+  self->error = "org.tpmid1.Error.DecryptFailed";
+  assert_script (self, "printf AB | ctl decrypt --key k1 --in - --out new; s=$?; ls; exit $s", 13, "");
+}
+
+static void
+test_every_form_of_a_message_is_sent_as_the_same_der (Fake *self, gconstpointer data)
+{
+  static const char *const convert[] = {
+    "cat m >x",
+    "openssl cms -cmsout -inform DER -in m -outform PEM -out x",
+    "openssl cms -cmsout -inform DER -in m -outform SMIME -out x",
+    "{ echo A message:; openssl cms -cmsout -inform DER -in m -outform PEM; } >x",
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (convert); i++)
+    {
+      g_autofree char *script = g_strdup_printf (
+        "openssl req -x509 -newkey rsa:2048 -nodes -keyout k -subj /CN=x -out c 2>/dev/null; echo text >t; "
+        "openssl cms -encrypt -aes-256-cbc -in t -outform DER -out m c; %s; ctl decrypt --key k1 --scheme cms --in x; "
+        "od -An -v -tx1 m | tr -d ' \\n'",
+        convert[i]);
+      g_autofree char *der = NULL;
+      g_assert_cmpint (run_script (self, script, &der), ==, 0);
+
+      GString *wanted = g_string_new ("Decrypt ([");
+      for (gsize at = 0; der[at] != '\0'; at += 2)
+        g_string_append_printf (wanted, "%s0x%.2s", at > 0 ? ", " : "", der + at);
+      g_string_append (wanted, "], {'scheme': <'cms'>})");
+      g_assert_cmpstr (self->call, ==, wanted->str);
+      g_string_free (wanted, TRUE);
+    }
+}
+
+static void
+test_streamed_message_is_made_definite (Fake *self, gconstpointer data)
+{
+  assert_script (self, "openssl req -x509 -newkey rsa:2048 -nodes -keyout k -subj /CN=x -out c 2>/dev/null; echo text >t; "
+                       "openssl cms -encrypt -stream -aes-256-cbc -in t -outform DER -out m c; head -c 2 m | od -An -tx1; "
+                       "ctl decrypt --key k1 --scheme cms --in m",
+                 0, " 30 80\n");
+  g_assert_true (g_str_has_prefix (self->call, "Decrypt ([0x30, 0x82, "));
+}
+
+static void
+test_keys_create_waits_and_shows (Fake *self, gconstpointer data)
+{
+  set_states (self, "creating", "usable", NULL);
+  assert_script (self, "ctl keys create k1 --algorithm rsa-2048 --usage decrypt | grep -e Name -e State -e Problem", 0,
+                 "Name        k1\nState       usable\n");
+  g_assert_cmpstr (self->call, ==, "CreateKey ('k1', {'algorithm': <'rsa-2048'>, 'usage': <'decrypt'>})");
+  self->problem = "the TPM is full";
+  set_states (self, "creating", "failed", NULL);
+  assert_script (self, "ctl keys create k1 2>&1", 1,
+                 "tpmidctl: the key k1 could not be made: the TPM is full\njournalctl -u tpmidd has the details.\n");
+  assert_script (self, "ctl keys show k1 | grep -e State -e Problem", 0, "State       failed\nProblem     the TPM is full\n");
+  set_states (self, "creating", NULL, NULL);
+  assert_script (self, "ctl --timeout 0.3 keys create k1 2>&1", 8,
+                 "tpmidctl: the key k1 is still being made\n--timeout SECONDS waits longer.\n");
+}
+
+static void
+test_progress_is_for_terminals (Fake *self, gconstpointer data)
+{
+  set_states (self, "creating", NULL, NULL);
+  assert_script (self, "ctl --timeout 1.5 keys create k1 2>&1 | tr -cd '\\r'", 0, "");
+  assert_script (self, "script -qec \"'$0' --bus-address $bus --timeout 1.5 keys create k1\" /dev/null "
+                       "| tr -s '\\r ' '\\n ' | grep -c 'The key k1 is being made: 1 s'",
+                 0, "1\n");
+}
+
+#define ADD(path, test) g_test_add (path, Fake, NULL, set_up, test, tear_down)
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_assert_cmpint (argc, ==, 2);
+  tpmidctl = g_canonicalize_filename (argv[1], NULL);
+  ADD ("/lib/key/wait-ends-when-usable", test_wait_ends_when_usable);
+  ADD ("/lib/key/wait-tells-the-problem", test_wait_tells_the_problem);
+  ADD ("/lib/key/wait-keeps-its-deadline", test_wait_keeps_its_deadline);
+  ADD ("/lib/key/create-sends-name-and-options", test_create_sends_name_and_options);
+  ADD ("/lib/key/decrypt-sends-bytes-and-options", test_decrypt_sends_bytes_and_options);
+  ADD ("/lib/key/message-is-sent-whole", test_message_is_sent_whole);
+  ADD ("/tpmidctl/decrypt/file-is-its-owner-s", test_decrypted_file_is_its_owner_s);
+  ADD ("/tpmidctl/decrypt/json-is-base64", test_decrypted_json_is_base64);
+  ADD ("/tpmidctl/decrypt/options-are-those-of-the-command-line", test_decrypt_options_are_those_of_the_command_line);
+  ADD ("/tpmidctl/decrypt/every-form-of-a-message-is-sent-as-the-same-der", test_every_form_of_a_message_is_sent_as_the_same_der);
+  ADD ("/tpmidctl/decrypt/streamed-message-is-made-definite", test_streamed_message_is_made_definite);
+  ADD ("/tpmidctl/keys/create-waits-and-shows", test_keys_create_waits_and_shows);
+  ADD ("/tpmidctl/keys/progress-is-for-terminals", test_progress_is_for_terminals);
+
+  int status = g_test_run ();
+  g_free (tpmidctl);
+  return status;
+}
