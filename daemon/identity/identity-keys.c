@@ -356,7 +356,7 @@ count_of (IdentityKeys *self, guint uid)
 }
 
 static gboolean
-check_new (IdentityKeys *self, const char *name, guint uid, GError **error)
+check_request (const char *name, IdentityAlgorithm algorithm, IdentityUsage usage, GError **error)
 {
   static const char *const reserved[] = { DEVICE, IDENTITY_CREDENTIALS, "attestation", NULL };
 
@@ -365,6 +365,18 @@ check_new (IdentityKeys *self, const char *name, guint uid, GError **error)
       g_set_error (error, TPMID_ERROR, TPMID_ERROR_INVALID_ARGUMENT, "the name %s is for the device's own key; choose another", name);
       return FALSE;
     }
+  if (usage != identity_algorithm_default_usage (algorithm))
+    {
+      g_set_error (error, TPMID_ERROR, TPMID_ERROR_UNSUPPORTED_ALGORITHM, "a key of algorithm %s cannot %s; ecc-p256 and ecc-p384 sign, "
+                   "rsa-2048 decrypts", identity_algorithm_name (algorithm), identity_usage_name (usage));
+      return FALSE;
+    }
+  return TRUE;
+}
+
+static gboolean
+check_room (IdentityKeys *self, guint uid, GError **error)
+{
   if (self->keyring.mode != IDENTITY_MODE_TPM && self->keyring.mode != IDENTITY_MODE_SOFTWARE)
     {
       g_set_error (error, TPMID_ERROR, TPMID_ERROR_IDENTITY_FAULT,
@@ -387,17 +399,13 @@ identity_keys_create (IdentityKeys *self, const char *name, IdentityAlgorithm al
 
   if (!self->is_decided)
     return fail_undecided (error);
-  if (usage != identity_algorithm_default_usage (algorithm))
-    {
-      g_set_error (error, TPMID_ERROR, TPMID_ERROR_UNSUPPORTED_ALGORITHM, "a key of algorithm %s cannot %s; ecc-p256 and ecc-p384 sign, "
-                   "rsa-2048 decrypts", identity_algorithm_name (algorithm), identity_usage_name (usage));
-      return FALSE;
-    }
+  if (!check_request (name, algorithm, usage, error))
+    return FALSE;
   if (before != NULL && (before->owner != uid || before->algorithm != algorithm || before->usage != usage))
     return fail_exists (before, error);
   if (before != NULL && before->state != IDENTITY_KEY_FAILED)
     return TRUE;
-  if (!check_new (self, name, uid, error))
+  if (!check_room (self, uid, error))
     return FALSE;
 
   IdentityKey *key = identity_key_new (name, NULL, algorithm, usage, uid);

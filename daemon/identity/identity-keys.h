@@ -44,7 +44,8 @@ IdentityKey *identity_keys_find (IdentityKeys *self, GBytes *reference, GError *
  * identity_keys_create:
  * @name: checked by identity_key_check_name()
  * @uid: who will own the key
- * @error: TPMID_ERROR_EXISTS when there is a key of this name with another owner, algorithm or usage; _UNSUPPORTED_ALGORITHM when keys of
+ * @error: TPMID_ERROR_INVALID_ARGUMENT when @name is for the device itself; _EXISTS when there is a key of this name with another owner,
+ *   algorithm or usage; _UNSUPPORTED_ALGORITHM when keys of
  *   @algorithm have no such @usage; _QUOTA_EXCEEDED; _NOT_READY before the boot decision; _IDENTITY_FAULT when the mode allows no new keys
  *
  * Begins to make a key, in the background; it is IDENTITY_KEY_CREATING until then. The same key once more is a success and the same key; one

@@ -79,10 +79,10 @@ NEW_KEYS = """
     tpmidctl --json keys create app.rsa --algorithm rsa-2048 --usage decrypt | cmp - one
     tpmidctl keys create app.ec | grep -q '^State *usable$'
     tpmidctl sign --key app.ec --in l --out sig; tpmidctl verify --key app.ec --in l --signature sig >/dev/null
-    for words in 'app.ec --algorithm ecc-p384' 'app.rsa --algorithm rsa-2048 --usage sign'; do
+    for words in 'app.ec --algorithm ecc-p384' 'app.rsa --algorithm ecc-p256'; do
       s=0; tpmidctl keys create $words 2>/dev/null || s=$?; test $s = 5
     done
-    for words in 'x --algorithm des' 'x --usage eat' 'x --algorithm ecc-p256 --usage decrypt'; do
+    for words in 'x --algorithm des' 'x --usage eat' 'x --algorithm ecc-p256 --usage decrypt' 'app.rsa --algorithm rsa-2048 --usage sign' device credentials; do
       s=0; tpmidctl keys create $words 2>/dev/null || s=$?; test $s = 3 -o $s = 10
     done
     s=0; tpmidctl decrypt --key app.ec --in c 2>/dev/null || s=$?; test $s = 10
