@@ -23,7 +23,7 @@ static const BenchOperation operations[] = {
   { "esapi", "decrypt-rsa2048", bench_esapi_open_decrypt, bench_esapi_decrypt, bench_esapi_close },
   { "esapi-clear", "decrypt-rsa2048", bench_esapi_open_decrypt_clear, bench_esapi_decrypt, bench_esapi_close },
   { "tpmid", "sign-p256", bench_tpmid_open, bench_tpmid_sign, bench_tpmid_close },
-  { "tpmid", "decrypt-rsa2048", bench_tpmid_open_decrypt, bench_tpmid_decrypt, bench_tpmid_close },
+  { "tpmid", "decrypt-rsa2048", bench_tpmid_open, bench_tpmid_decrypt, bench_tpmid_close },
 };
 
 #define CALLERS_MAX 256

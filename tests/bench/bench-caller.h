@@ -55,9 +55,8 @@ void bench_esapi_sign_p256 (gpointer self);
 void bench_esapi_decrypt (gpointer self);
 void bench_esapi_close (gpointer self);
 
-/* Through D-Bus. */
+/* Through libtpmid and D-Bus. */
 gpointer bench_tpmid_open (const BenchSubject *subject);
-gpointer bench_tpmid_open_decrypt (const BenchSubject *subject);
 void bench_tpmid_sign (gpointer self);
 void bench_tpmid_decrypt (gpointer self);
 void bench_tpmid_close (gpointer self);
