@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#define KEY_LIMIT_MS 60000
+
 typedef struct
 {
   tpmid_client *client;
@@ -15,10 +17,13 @@ gpointer
 bench_tpmid_open (const BenchSubject *subject)
 {
   BenchTpmid *self = g_new0 (BenchTpmid, 1);
+  tpmid_error error;
   int r = tpmid_client_new (subject->target, &self->client);
 
   if (r < 0)
     bench_fail ("make a client: %s", g_strerror (-r));
+  if (tpmid_wait_key (self->client, subject->key, KEY_LIMIT_MS, &error) < 0)
+    bench_fail ("key %s: %s: %s", subject->key, error.name, error.message);
   self->subject = subject;
   return self;
 }
