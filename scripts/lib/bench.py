@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """How much of the TPM's speed is left to tpmidd's callers, beside other ways to the same TPM: a bare ESAPI loop,
-tpm2-abrmd with the ESAPI, and tpm2-tools. All use one software TPM and one key of it, take turns in rounds, and are
-measured where the caller stands. Then all again with 50 ms added to each command, as a real chip takes.
+tpm2-abrmd with the ESAPI, and tpm2-tools, a process for each operation. All use one software TPM and the same key of it,
+take turns in rounds, and are measured where the caller stands. Then all again with 50 ms added to each command, as a real
+chip takes. What is decrypted comes back encrypted, through a salted session that was there before; "in the clear" is the
+same without a session, which is what tpm2-tools do.
 
-ratio       operations per second, to those of the bare loop in the same round; median over the rounds
-per second  median over the rounds
-p50, p99    of one operation as its caller sees it, ms, over all rounds
+ratio       operations per second, to those of the bare loop in the same round
+per second  operations of all callers
+p50, p99    of one operation as its caller sees it, ms
 commands    that the TPM got for one operation: through a relay that counts, and by tpmidd's own status where it has no relay
+
+All but the last are medians over the rounds, of the figures that each round had. A row that could not be measured says why,
+and the status is 1.
 
 The TPM is on the same processors here, and so is everything else that runs: the line below a table says how far the bare
 loop itself was from its median. TPMID_BUILD names a build folder to use as it is; without it build/ is brought up to date."""
@@ -36,6 +41,7 @@ class Row:
         self.way, self.callers = way, callers
         self.turns = []
         self.counted = None  # commands for one operation, as the relay counted them beforehand
+        self.failure = ""
 
     def rates(self):
         return [len(turn.times) / turn.elapsed for turn in self.turns]
@@ -46,19 +52,24 @@ class Row:
             return self.counted
         return sum(turn.commands for turn in counted) / sum(len(turn.times) for turn in counted)
 
+    def quantile(self, part):
+        return statistics.median(quantile(sorted(turn.times), part) for turn in self.turns)
+
     def figures(self, bare):
-        times = sorted(time for turn in self.turns for time in turn.times)
+        head = {"way": self.way.title, "callers": self.callers}
+        failure = self.failure or (bare.failure and "there is no bare loop to compare with")
+        if failure:
+            return {**head, "failed": failure}
         ratios = [mine / its for mine, its in zip(self.rates(), bare.rates())]
         return {
-            "way": self.way.title,
-            "callers": self.callers,
+            **head,
             "ratio": round(statistics.median(ratios), 4),
             "ratios": [round(ratio, 4) for ratio in ratios],
             "per-second": round(statistics.median(self.rates()), 2),
-            "p50-ms": round(quantile(times, 0.50) * 1000, 4),
-            "p99-ms": round(quantile(times, 0.99) * 1000, 4),
+            "p50-ms": round(self.quantile(0.50) * 1000, 4),
+            "p99-ms": round(self.quantile(0.99) * 1000, 4),
             "commands": round(self.commands(), 3),
-            "operations": len(times),
+            "operations": sum(len(turn.times) for turn in self.turns),
         }
 
 
@@ -66,29 +77,43 @@ def quantile(times, part):
     return times[max(0, math.ceil(part * len(times)) - 1)]
 
 
-def make_rows(ways, callers):
-    return [Row(way, count) for way in ways for count in (callers if way.concurrent else [1])]
+def make_rows(ways, operation, callers):
+    return [Row(way, count) for way in ways if way.does(operation) for count in way.callers(callers)]
+
+
+def run_turn(row, operation, seconds, delay, take):
+    """The delay is for the operations, not for starting up."""
+    relay = row.way.device.relay
+    relay.delay = delay
+    try:
+        take(row, row.way.turn(operation, row.callers, seconds))
+    except BootError as error:
+        row.failure = str(error)
+    finally:
+        relay.delay = 0.0
 
 
 def run_round(rows, operation, relayed, seconds, delay, take):
-    """One turn of every row; `take` gets the row and its turn. The delay is for the operations, not for starting up."""
-    relay = rows[0].way.device.relay
-    for way in dict.fromkeys(row.way for row in rows):
-        way.open(relayed)
+    """One turn of every row that has not failed yet; `take` gets the row and its turn."""
+    for way in dict.fromkeys(row.way for row in rows if not row.failure):
+        turns = [row for row in rows if row.way is way and not row.failure]
         try:
-            for row in (row for row in rows if row.way is way):
-                relay.delay = delay
-                take(row, way.turn(operation, row.callers, seconds))
-                relay.delay = 0.0
+            way.open(relayed)
+            for row in turns:
+                run_turn(row, operation, seconds, delay, take)
+        except BootError as error:
+            for row in turns:
+                row.failure = row.failure or str(error)
         finally:
-            relay.delay = 0.0
             way.close()
 
 
 def measure(ways, operation, delay, options):
     """The rows of one operation, all rounds done. What nobody counts without the relay is counted with it first, which
     also has every program in the cache."""
-    rows = make_rows(ways, options.callers)
+    rows = make_rows(ways, operation, options.callers)
+    for row in rows:
+        row.failure = row.way.device.lacking.get(operation.name, "")
 
     def count(row, turn):
         row.counted = turn.commands / len(turn.times)
@@ -107,13 +132,13 @@ def progress(text):
 
 
 def result_of(operation, delay, rows):
-    bare = next(row for row in rows if isinstance(row.way, Bare))
-    median = statistics.median(bare.rates())
+    bare = next(row for row in rows if type(row.way) is Bare)
+    rates = [] if bare.failure else bare.rates()
     return {
         "operation": operation.name,
         "title": operation.title,
         "delay-ms": delay * 1000,
-        "noise": round(max(abs(rate / median - 1) for rate in bare.rates()), 4),
+        "noise": round(max((abs(rate / statistics.median(rates) - 1) for rate in rates), default=0), 4),
         "rows": [row.figures(bare) for row in rows],
     }
 
@@ -130,16 +155,31 @@ def run_all(device, options):
             "load-before": round(load, 2), "results": results, "missing": missing}
 
 
+def print_row(row):
+    figures = row.get("failed")
+    if not figures:
+        figures = f"{row['per-second']:>10.1f} {row['p50-ms']:>10.3f} {row['p99-ms']:>10.3f} {row['commands']:>10.2f}"
+    ratio = "failed" if "failed" in row else f"{row['ratio']:.3f}"
+    print(f"  {ratio:<7} {row['callers']:>7}  {row['way']:<20} {figures}")
+
+
+def print_table(result, report):
+    how = "the software TPM as it is" if not result["delay-ms"] else f"{result['delay-ms']:.0f} ms added to each command"
+    print(f"{result['title']}, {how}\n")
+    failures = {row.get("failed") for row in result["rows"]}
+    if len(failures) == 1 and None not in failures:
+        print(f"  failed: {failures.pop()}\n")
+        return
+    print("  ratio   callers  way                  per second     p50 ms     p99 ms   commands")
+    for row in result["rows"]:
+        print_row(row)
+    print(f"\n  medians of {report['rounds']} rounds of {report['seconds']:g} s; the bare loop was up to "
+          f"{result['noise'] * 100:.0f} % off its median\n")
+
+
 def print_tables(report):
     for result in report["results"]:
-        how = "the software TPM as it is" if not result["delay-ms"] else f"{result['delay-ms']:.0f} ms added to each command"
-        print(f"{result['title']}, {how}\n")
-        print("  ratio   callers  way                  per second     p50 ms     p99 ms   commands")
-        for row in result["rows"]:
-            print(f"  {row['ratio']:<7.3f} {row['callers']:>7}  {row['way']:<20} {row['per-second']:>10.1f} {row['p50-ms']:>10.3f} "
-                  f"{row['p99-ms']:>10.3f} {row['commands']:>10.2f}")
-        print(f"\n  {report['rounds']} rounds of {report['seconds']:g} s; the bare loop was up to {result['noise'] * 100:.0f} % off its "
-              "median\n")
+        print_table(result, report)
     print(f"{report['processors']} processors, load {report['load-before']} before the run")
     for way, reason in report["missing"].items():
         print(f"left out: {way}: {reason}")
@@ -206,7 +246,7 @@ def main():
         print(json.dumps(report, indent=2))
     else:
         print_tables(report)
-    return 0
+    return 1 if any("failed" in row for result in report["results"] for row in result["rows"]) else 0
 
 
 if __name__ == "__main__":

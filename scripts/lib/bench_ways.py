@@ -12,19 +12,25 @@ import threading
 import time
 
 from bench_relay import Relay
-from boot import START_LIMIT, Boot, BootError, listens, pause
+from boot import START_LIMIT, Boot, BootError, Interrupted, listens, pause
 
 KEY_HANDLE = "0x81005401"  # DeviceKeyHandle's default: everybody signs with the device's own key
+CREDENTIALS_HANDLE = "0x81005402"  # CredentialsKeyHandle's default
+KEY_LIMIT = 60  # seconds for tpmidd to make a key in the background, with a software TPM
 PATIENCE = 60  # seconds above the measured ones that a caller may take
-DIGEST = bytes(range(32))
+PLAIN = bytes(range(32))  # a digest, or a secret
 
-# One row for each operation. `key` is tpmidd's name and `handle` the TPM's for the same key; `tool` makes the command line
-# of tpm2-tools out of the handle and two file names, `given` being what it works on. The C callers have a table of their
-# own, in tests/bench/bench-caller.c.
-Operation = collections.namedtuple("Operation", "name title key handle given tool")
+# One row for each operation. `key` is tpmidd's name and `handle` the TPM's for the same key; `give` makes what the operation
+# works on out of PLAIN and the key, `tool` the command line of tpm2-tools out of the handle and two file names. `secret`:
+# the answer is nobody's business on the way to the TPM. The C callers have a table of their own, in
+# tests/bench/bench-caller.c.
+Operation = collections.namedtuple("Operation", "name title key handle secret give tool")
 OPERATIONS = [
-    Operation("sign-p256", "ECDSA P-256 signature of a digest", "device", KEY_HANDLE, DIGEST,
+    Operation("sign-p256", "ECDSA P-256 signature of a digest", "device", KEY_HANDLE, False, lambda device, key: PLAIN,
               lambda handle, given, made: ["tpm2_sign", "-c", handle, "-g", "sha256", "-s", "ecdsa", "-d", "-o", made, given]),
+    Operation("decrypt-rsa2048", "RSA-2048 decryption, OAEP with SHA-256", "credentials", CREDENTIALS_HANDLE, True,
+              lambda device, key: device.encrypt(key),
+              lambda handle, given, made: ["tpm2_rsadecrypt", "-c", handle, "-s", "oaep", "-o", made, given]),
 ]
 
 # Times in seconds; `commands` that the TPM got, None where nobody counted.
@@ -38,12 +44,55 @@ class Device(Boot):
         super().__init__(None, folder, stopping)
         self.relay = None
         self.owners = []  # processes other than tpmidd that have the TPM now
+        self.lacking = {}  # operation's name -> why it cannot be measured
 
     def open(self):
-        self.start(True, "exclusive", [f"DeviceKeyHandle={KEY_HANDLE}"])  # the first boot makes the key
+        self.start(True, "exclusive", [f"DeviceKeyHandle={KEY_HANDLE}"])  # the first boot makes the keys
+        for operation in OPERATIONS:
+            try:
+                self.wait_for_key(operation.key)
+                self.given(operation).write_bytes(operation.give(self, operation.key))
+            except BootError as error:
+                self.lacking[operation.name] = str(error)
         self.stop_daemon()
         self.relay = Relay(self.run / "relay", self.run / "tpm")
         self.hand_over(self.run / "relay", 0o660, "tpmidd", "tpmidd")
+
+    def control(self, *arguments):
+        """What tpmidctl says, or why it does not."""
+        command = [self.build / "client" / "tpmidctl", f"--bus-address={self.bus_address}", *arguments]
+        result = subprocess.run(command, capture_output=True, text=True)
+        if result.returncode != 0:
+            reason = json.loads(result.stderr)["error"]["message"] if "--json" in arguments else result.stderr.strip()
+            raise BootError(f"tpmidctl {' '.join(arguments)}: {reason}")
+        return result.stdout
+
+    def wait_for_key(self, key):
+        deadline = time.monotonic() + KEY_LIMIT
+        while (state := json.loads(self.control("--json", "keys", "show", key))["state"]) == "creating":
+            if self.stopping():
+                raise Interrupted
+            if time.monotonic() > deadline:
+                raise BootError(f"tpmidd still makes the key {key} after {KEY_LIMIT} s")
+            time.sleep(0.1)
+        if state != "usable":
+            raise BootError(f"the key {key} is {state}")
+
+    def encrypt(self, key):
+        """PLAIN for an RSA key, by OpenSSL."""
+        public, plain = self.run / "public.pem", self.run / "plain"
+        public.write_text(self.control("keys", "show", key, "--public"))
+        plain.write_bytes(PLAIN)
+        command = ["openssl", "pkeyutl", "-encrypt", "-pubin", "-inkey", public, "-in", plain,
+                   "-pkeyopt", "rsa_padding_mode:oaep", "-pkeyopt", "rsa_oaep_md:sha256"]
+        result = subprocess.run(command, capture_output=True)
+        if result.returncode != 0:
+            raise BootError(f"openssl pkeyutl: {result.stderr.decode(errors='replace').strip()}")
+        return result.stdout
+
+    def given(self, operation):
+        """The file of what the operation works on."""
+        return self.run / f"given-{operation.name}"
 
     def stop_daemon(self):
         self.end(self.daemon)
@@ -65,8 +114,8 @@ class Device(Boot):
     def run_callers(self, way, operation, target, callers, seconds, environment, count):
         """One turn of tests/bench/bench-caller; `count` gives the number of commands so far, or None."""
         key = operation.key if way == "tpmid" else operation.handle
-        command = [self.build / "tests" / "bench" / "bench-caller", way, operation.name, target, key, str(callers),
-                   str(max(1, round(seconds * 1000)))]
+        command = [self.build / "tests" / "bench" / "bench-caller", way, operation.name, target, key, self.given(operation),
+                   str(callers), str(max(1, round(seconds * 1000)))]
         process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                    stderr=subprocess.PIPE, text=True, start_new_session=True,
                                    env={**os.environ, "TSS2_LOG": "all+NONE", **environment})
@@ -102,7 +151,6 @@ class Way:
     """`relayed`: through the relay, which then counts for everybody."""
 
     title = ""
-    concurrent = False  # whether it serves several callers
 
     def __init__(self, device):
         self.device = device
@@ -112,26 +160,47 @@ class Way:
         """Why it cannot be measured here, and what to do about it; empty when it can."""
         return ""
 
+    def does(self, operation):
+        return True
+
+    def callers(self, wanted):
+        """How many at a time, of the numbers that are wanted."""
+        return [1]
+
     def open(self, relayed):
         self.relayed = relayed
 
     def close(self):
-        pass
+        """Also after open() that failed."""
 
     def count(self):
         return self.device.relay.commands if self.relayed else None
 
 
 class Bare(Way):
+    """As tpmidd does it. A secret comes back encrypted, in a salted session that is there already."""
+
     title = "bare ESAPI loop"
+    name = "esapi"
 
     def turn(self, operation, callers, seconds):
-        return self.device.run_callers("esapi", operation, self.device.tcti_through(self.relayed), callers, seconds, {}, self.count)
+        return self.device.run_callers(self.name, operation, self.device.tcti_through(self.relayed), callers, seconds, {},
+                                       self.count)
+
+
+class BareClear(Bare):
+    title = "bare, in the clear"
+    name = "esapi-clear"
+
+    def does(self, operation):
+        return operation.secret
 
 
 class Tpmidd(Way):
     title = "tpmidd"
-    concurrent = True
+
+    def callers(self, wanted):
+        return wanted
 
     def open(self, relayed):
         super().open(relayed)
@@ -144,11 +213,7 @@ class Tpmidd(Way):
     def count(self):
         if self.relayed:
             return super().count()
-        command = [self.device.build / "client" / "tpmidctl", f"--bus-address={self.device.bus_address}", "--json", "status"]
-        result = subprocess.run(command, capture_output=True, text=True)
-        if result.returncode != 0:
-            raise BootError(f"tpmidctl status: {result.stderr.strip()}")
-        return json.loads(result.stdout)["tpm"]["commands"]
+        return json.loads(self.device.control("--json", "status"))["tpm"]["commands"]
 
     def turn(self, operation, callers, seconds):
         return self.device.run_callers("tpmid", operation, self.device.bus_address, callers, seconds, {}, self.count)
@@ -156,7 +221,7 @@ class Tpmidd(Way):
 
 class Abrmd(Way):
     title = "tpm2-abrmd + ESAPI"
-    concurrent = True
+    FEW_AND_MANY = (1, 8)
     BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>
@@ -187,6 +252,9 @@ class Abrmd(Way):
             return ""
         return "not installed; get it with: apt-get install tpm2-abrmd libtss2-tcti-tabrmd0"
 
+    def callers(self, wanted):
+        return [number for number in wanted if number in self.FEW_AND_MANY] or wanted[:1]
+
     def open(self, relayed):
         super().open(relayed)
         if not self.environment:
@@ -212,20 +280,23 @@ class Abrmd(Way):
                               env={**os.environ, **self.environment}, capture_output=True).returncode == 0
 
     def close(self):
+        if self.process is None:
+            return
         self.device.end(self.process)
         self.device.owners.remove(self.process)
+        self.process = None
 
     def turn(self, operation, callers, seconds):
-        return self.device.run_callers("esapi", operation, "tabrmd:bus_type=session", callers, seconds, self.environment, self.count)
+        return self.device.run_callers("esapi", operation, "tabrmd:bus_type=session", callers, seconds, self.environment,
+                                       self.count)
 
 
 class Tools(Way):
     title = "tpm2-tools"
 
     def turn(self, operation, callers, seconds):
-        given, made = self.device.run / "given", self.device.run / "made"
-        given.write_bytes(operation.given)
-        command = operation.tool(operation.handle, str(given), str(made))
+        made = self.device.run / "made"
+        command = operation.tool(operation.handle, str(self.device.given(operation)), str(made))
         environment = {**os.environ, "TPM2TOOLS_TCTI": self.device.tcti_through(self.relayed), "TSS2_LOG": "all+NONE"}
         times = []
         before, start = self.count(), time.monotonic()
@@ -233,10 +304,10 @@ class Tools(Way):
             begin = time.monotonic()
             result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE)
             times.append(time.monotonic() - begin)
-            if result.returncode != 0:
+            if result.returncode != 0 or not made.exists():
                 raise BootError(f"{command[0]} ended with status {result.returncode}: {result.stderr.strip()}")
         elapsed = time.monotonic() - start
         return Turn(elapsed, times, None if before is None else self.count() - before)
 
 
-WAYS = [Bare, Tpmidd, Abrmd, Tools]
+WAYS = [Bare, BareClear, Tpmidd, Abrmd, Tools]

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * bench-caller WAY OPERATION TARGET KEY CALLERS MILLISECONDS
+ * bench-caller WAY OPERATION TARGET KEY GIVEN CALLERS MILLISECONDS
  *
- * CALLERS threads, each with a connection of its own, do one operation over and over. Each has done one before the line
- * "ready" is printed; a line on standard input starts them all; none starts another operation after MILLISECONDS. Then
- * the times are printed, in ns: first from the start to the end of the last operation, then of each operation, one a line,
- * and "end". The connections are closed when standard input ends. scripts/bench is who calls this.
+ * CALLERS threads, each with a connection of its own, do one operation over and over on what is in the file GIVEN. Each
+ * has done one before the line "ready" is printed; a line on standard input starts them all; none starts another operation
+ * after MILLISECONDS. Then the times are printed, in ns: first from the start to the end of the last operation, then of
+ * each operation, one a line, and "end". The connections are closed when standard input ends. scripts/bench is who calls
+ * this.
  */
 #include "bench-caller.h"
 
@@ -18,8 +19,11 @@
 #include <unistd.h>
 
 static const BenchOperation operations[] = {
-  { "esapi", "sign-p256", bench_esapi_open, bench_esapi_sign_p256, bench_esapi_close },
+  { "esapi", "sign-p256", bench_esapi_open_sign, bench_esapi_sign_p256, bench_esapi_close },
+  { "esapi", "decrypt-rsa2048", bench_esapi_open_decrypt, bench_esapi_decrypt, bench_esapi_close },
+  { "esapi-clear", "decrypt-rsa2048", bench_esapi_open_decrypt_clear, bench_esapi_decrypt, bench_esapi_close },
   { "tpmid", "sign-p256", bench_tpmid_open, bench_tpmid_sign, bench_tpmid_close },
+  { "tpmid", "decrypt-rsa2048", bench_tpmid_open, bench_tpmid_decrypt, bench_tpmid_close },
 };
 
 #define CALLERS_MAX 256
@@ -29,7 +33,7 @@ static const BenchOperation operations[] = {
 typedef struct
 {
   const BenchOperation *operation;
-  const char *target, *key;
+  BenchSubject subject;
   guint callers;
   gint64 start, deadline; /* ns; set between the barriers */
   pthread_barrier_t warm, go;
@@ -73,7 +77,7 @@ call (gpointer data)
   Bench *bench = caller->bench;
   const BenchOperation *operation = bench->operation;
 
-  caller->self = operation->open (bench->target, bench->key);
+  caller->self = operation->open (&bench->subject);
   operation->operate (caller->self);
   (void) pthread_barrier_wait (&bench->warm);
   (void) pthread_barrier_wait (&bench->go);
@@ -180,11 +184,18 @@ read_number (const char *text, guint64 max)
 int
 main (int argc, char **argv)
 {
-  if (argc != 7)
-    bench_fail ("usage: bench-caller WAY OPERATION TARGET KEY CALLERS MILLISECONDS");
+  g_autofree char *given = NULL;
+  g_autoptr (GError) error = NULL;
+  Bench bench = { 0 };
 
-  Bench bench = { .operation = find_operation (argv[1], argv[2]), .target = argv[3], .key = argv[4] };
-  bench.callers = (guint) read_number (argv[5], CALLERS_MAX);
-  run (&bench, (gint64) read_number (argv[6], MILLISECONDS_MAX));
+  if (argc != 8)
+    bench_fail ("usage: bench-caller WAY OPERATION TARGET KEY GIVEN CALLERS MILLISECONDS");
+  bench.operation = find_operation (argv[1], argv[2]);
+  bench.subject = (BenchSubject){ .target = argv[3], .key = argv[4] };
+  if (!g_file_get_contents (argv[5], &given, &bench.subject.given_size, &error))
+    bench_fail ("%s", error->message);
+  bench.subject.given = (const guint8 *) given;
+  bench.callers = (guint) read_number (argv[6], CALLERS_MAX);
+  run (&bench, (gint64) read_number (argv[7], MILLISECONDS_MAX));
   return 0;
 }
