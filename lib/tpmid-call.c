@@ -65,31 +65,56 @@ lib_call_open (LibCall *call, tpmid_client *client, const LibTarget *target, con
   return r < 0 ? r : lib_call_begin (call, call->bus, target, method, deadline, error);
 }
 
-/* sd_bus_call() reports what happened on this side in the same structure as the peer's answer, under a name of its own. */
 static int
-report_failure (const LibCall *call, int result, const sd_bus_error *failure, tpmid_error *error)
+on_answer (sd_bus_message *answer, void *data, sd_bus_error *error)
 {
-  static const char local_prefix[] = "System.Error.";
+  sd_bus_message **ret_reply = data;
 
-  if (result == -ETIMEDOUT && lib_deadline_left (call->deadline) == 0)
+  *ret_reply = sd_bus_message_ref (answer);
+  return 1;
+}
+
+/* What sd_bus_call() does, which however gives up at the first signal that the thread gets. */
+static int
+wait_for_answer (LibCall *call)
+{
+  int r = 0;
+
+  while (r >= 0 && call->reply == NULL)
+    {
+      uint64_t left = lib_deadline_left (call->deadline);
+      if (left == 0)
+        return -ETIMEDOUT;
+      r = sd_bus_wait (call->bus, left);
+      if (r >= 0 || r == -EINTR)
+        r = sd_bus_process (call->bus, NULL);
+    }
+  /* Of a connection that broke sd-bus makes an answer from nobody. */
+  return r >= 0 && sd_bus_is_open (call->bus) <= 0 ? -ECONNRESET : r;
+}
+
+static int
+report_failure (int result, tpmid_error *error)
+{
+  if (result == -ETIMEDOUT)
     return lib_error_set (error, ETIMEDOUT, LIB_DBUS_ERROR ("NoReply"), "tpmidd did not answer in time");
-  if (!sd_bus_error_is_set (failure) || strncmp (failure->name, local_prefix, strlen (local_prefix)) == 0)
-    return lib_error_set_errno (error, result, "cannot call tpmidd");
-  return lib_error_set_reply (error, failure);
+  return lib_error_set_errno (error, result, "cannot call tpmidd");
 }
 
 static int
 send_and_wait (LibCall *call, tpmid_error *error)
 {
-  sd_bus_error failure = SD_BUS_ERROR_NULL;
-  uint64_t left = lib_deadline_left (call->deadline);
-  int r;
+  sd_bus_slot *slot = NULL;
+  int r = sd_bus_call_async (call->bus, &slot, call->message, on_answer, &call->reply, UINT64_MAX);
 
-  /* sd-bus takes 0 for its own default. */
-  r = sd_bus_call (call->bus, call->message, left > 0 ? left : 1, &failure, &call->reply);
-  if (r < 0)
-    r = report_failure (call, r, &failure, error);
-  sd_bus_error_free (&failure);
+  if (r >= 0)
+    r = wait_for_answer (call);
+  sd_bus_slot_unref (slot);
+  if (r >= 0 && sd_bus_message_is_method_error (call->reply, NULL) <= 0)
+    return 0;
+
+  r = r < 0 ? report_failure (r, error) : lib_error_set_reply (error, sd_bus_message_get_error (call->reply));
+  call->reply = sd_bus_message_unref (call->reply);
   return r;
 }
 
