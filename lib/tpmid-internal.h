@@ -193,6 +193,7 @@ typedef struct LibRetry
 {
   uint64_t pause_us;     /* the last pause; 0: none yet */
   uint64_t absent_since; /* since when there is no tpmidd or no bus; 0: it was there at the last try */
+  unsigned unknown;      /* how often the object was not there */
   bool is_sent_again;    /* an answer was lost once */
 } LibRetry;
 
@@ -202,7 +203,8 @@ typedef struct LibRetry
  * @is_served: whether tpmidd has been there before
  *
  * Decides whether to try again, and waits until then. Busy and NotReady are waited out; so is the return of a tpmidd or a bus
- * that was there before, up to 10 s; an answer that was lost is asked for once more. tpmidd says Cancelled when it stops.
+ * that was there before, up to 10 s; an answer that was lost is asked for once more. tpmidd says Cancelled when it stops; then
+ * and at its start its objects are unknown.
  *
  * Returns: whether to try again
  */

@@ -9,6 +9,8 @@
 #define PAUSE_MAX_US 1000000
 /* Its unit restarts tpmidd after a second, and it owns the name before it looks at the TPM. */
 #define ABSENT_MAX_US 10000000
+/* With their pauses, three quarters of a second. */
+#define UNKNOWN_MAX 4
 /* A try needs some time itself. */
 #define LEFT_MIN_US 20000
 
@@ -16,9 +18,10 @@
 typedef enum Trouble
 {
   TROUBLE_FINAL,
-  TROUBLE_PASSES, /* by itself: nothing was done */
-  TROUBLE_ABSENT, /* nobody was there: nothing was done */
-  TROUBLE_LOST    /* nobody knows whether something was done */
+  TROUBLE_PASSES,  /* by itself: nothing was done */
+  TROUBLE_ABSENT,  /* nobody was there: nothing was done */
+  TROUBLE_UNKNOWN, /* the object was not there: nothing was done */
+  TROUBLE_LOST     /* nobody knows whether something was done */
 } Trouble;
 
 typedef struct TroubleName
@@ -27,7 +30,7 @@ typedef struct TroubleName
   Trouble trouble;
 } TroubleName;
 
-/* What tpmidd's objects are not known by is a tpmidd that takes them away because it stops: its name is gone before. */
+/* Objects are unknown while tpmidd stops (its name is gone before) and starts, or for good: then it is another version. */
 static const TroubleName troubles[] = {
   { LIB_ERROR ("Busy"), TROUBLE_PASSES },
   { LIB_ERROR ("NotReady"), TROUBLE_PASSES },
@@ -37,10 +40,10 @@ static const TroubleName troubles[] = {
   { LIB_DBUS_ERROR ("NoReply"), TROUBLE_LOST },
   { LIB_DBUS_ERROR ("Disconnected"), TROUBLE_LOST },
   { LIB_ERROR ("Cancelled"), TROUBLE_LOST },
-  { LIB_DBUS_ERROR ("UnknownObject"), TROUBLE_LOST },
-  { LIB_DBUS_ERROR ("UnknownInterface"), TROUBLE_LOST },
-  { LIB_DBUS_ERROR ("UnknownMethod"), TROUBLE_LOST },
-  { LIB_DBUS_ERROR ("InvalidArgs"), TROUBLE_LOST },
+  { LIB_DBUS_ERROR ("UnknownObject"), TROUBLE_UNKNOWN },
+  { LIB_DBUS_ERROR ("UnknownInterface"), TROUBLE_UNKNOWN },
+  { LIB_DBUS_ERROR ("UnknownMethod"), TROUBLE_UNKNOWN },
+  { LIB_DBUS_ERROR ("InvalidArgs"), TROUBLE_UNKNOWN },
 };
 
 static Trouble
@@ -115,6 +118,8 @@ lib_retry_pause (LibRetry *retry, const tpmid_error *error, bool is_served, uint
       return sleep_between (retry, deadline);
     case TROUBLE_ABSENT:
       return is_served && !is_absent_for_long (retry) && sleep_between (retry, deadline);
+    case TROUBLE_UNKNOWN:
+      return retry->unknown++ < UNKNOWN_MAX && sleep_between (retry, deadline);
     case TROUBLE_LOST:
       if (retry->is_sent_again || lib_deadline_left (deadline) == 0)
         return false;
