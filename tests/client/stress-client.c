@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * stress-client ADDRESS SECONDS: one client of tpmidd, used by eight threads of this process and by eight of each of four children,
- * which are forked while the parent's threads are in calls. Each thread signs the hash of a counter, verifies the signature in
+ * stress-client ADDRESS SECONDS: one client of tpmidd, used by twenty threads of this process, more than it has connections, and by
+ * eight of each of four children, which are forked while the parent's threads are in calls or wait for a connection. Each thread signs the hash of a counter, verifies the signature in
  * software, and reads the status, until the time is over; one more thread in each process breaks a connection now and then.
  * Exit status 0: no wrong result, and no error but those of an answer that was lost twice. Without GLib: it does not live
  * through a fork of many threads.
@@ -25,7 +25,8 @@
 #include <tpmid.h>
 #include <unistd.h>
 
-#define THREADS 8
+#define THREADS_MAX 20
+#define CHILD_THREADS 8
 #define CHILDREN 4
 #define CALL_LIMIT_MS 30000
 /* What a process may take beyond its time before it is taken for hanging. */
@@ -47,6 +48,7 @@ typedef struct Stress
   EVP_PKEY *key;
   uint64_t end_ms;
   unsigned process; /* 0: the parent */
+  unsigned threads;
   Counts counts;
 } Stress;
 
@@ -59,7 +61,7 @@ typedef struct Worker
 } Worker;
 
 /* Of OpenSSL's locks, which a child would inherit as they are: nobody verifies while a fork happens. */
-static pthread_rwlock_t verifying = PTHREAD_RWLOCK_INITIALIZER;
+static pthread_mutex_t verifying = PTHREAD_MUTEX_INITIALIZER;
 
 static uint64_t
 now_ms (void)
@@ -100,11 +102,11 @@ judge_error (Stress *stress, const char *what, const tpmid_error *error)
 static bool
 is_good (Stress *stress, const uint8_t digest[32], const uint8_t *signature, size_t size)
 {
-  (void) pthread_rwlock_rdlock (&verifying);
+  (void) pthread_mutex_lock (&verifying);
   EVP_PKEY_CTX *context = EVP_PKEY_CTX_new (stress->key, NULL);
   bool good = context != NULL && EVP_PKEY_verify_init (context) > 0 && EVP_PKEY_verify (context, signature, size, digest, 32) == 1;
   EVP_PKEY_CTX_free (context);
-  (void) pthread_rwlock_unlock (&verifying);
+  (void) pthread_mutex_unlock (&verifying);
   return good;
 }
 
@@ -113,9 +115,9 @@ make_digest (const Worker *worker, uint8_t digest[32])
 {
   unsigned counter[3] = { worker->stress->process, worker->number, atomic_load (&worker->rounds) };
 
-  (void) pthread_rwlock_rdlock (&verifying);
+  (void) pthread_mutex_lock (&verifying);
   (void) SHA256 ((const unsigned char *) counter, sizeof counter, digest);
-  (void) pthread_rwlock_unlock (&verifying);
+  (void) pthread_mutex_unlock (&verifying);
 }
 
 static void
@@ -189,7 +191,7 @@ work (void *data)
       unsigned round = atomic_fetch_add (&worker->rounds, 1);
       if (round % 4 == worker->number % 4)
         read_status (worker->stress);
-      if (round % 16 == worker->number)
+      if (round % 16 == worker->number % 16)
         read_identity (worker->stress);
     }
   return NULL;
@@ -231,7 +233,7 @@ start (Stress *stress, Worker *workers, pthread_t *breaker)
 {
   bool good = pthread_create (breaker, NULL, break_connections, stress) == 0;
 
-  for (unsigned i = 0; i < THREADS; i++)
+  for (unsigned i = 0; i < stress->threads; i++)
     {
       workers[i].stress = stress;
       workers[i].number = i;
@@ -250,7 +252,7 @@ join (Stress *stress, Worker *workers, pthread_t breaker)
 {
   Counts *counts = &stress->counts;
 
-  for (unsigned i = 0; i < THREADS; i++)
+  for (unsigned i = 0; i < stress->threads; i++)
     {
       (void) pthread_join (workers[i].thread, NULL);
       if (atomic_load (&workers[i].rounds) < 3)
@@ -267,14 +269,13 @@ join (Stress *stress, Worker *workers, pthread_t breaker)
 static int
 run_child (Stress *stress, unsigned process)
 {
-  Worker workers[THREADS];
+  Worker workers[THREADS_MAX];
   pthread_t breaker;
 
   (void) prctl (PR_SET_PDEATHSIG, SIGKILL);
   (void) alarm ((unsigned) (stress->end_ms - now_ms ()) / 1000 + GRACE_SEC);
   stress->process = process;
-  /* Readers of the parent's may be waiting for it, for ever. */
-  (void) pthread_rwlock_init (&verifying, NULL);
+  stress->threads = CHILD_THREADS;
   memset (&stress->counts, 0, sizeof stress->counts);
   start (stress, workers, &breaker);
   bool good = join (stress, workers, breaker);
@@ -289,11 +290,11 @@ make_children (Stress *stress, pid_t children[CHILDREN])
     {
       (void) usleep (50000);
       fflush (stdout);
-      (void) pthread_rwlock_wrlock (&verifying);
+      (void) pthread_mutex_lock (&verifying);
       children[i] = fork ();
+      (void) pthread_mutex_unlock (&verifying);
       if (children[i] == 0)
         _exit (run_child (stress, i + 1));
-      (void) pthread_rwlock_unlock (&verifying);
     }
 }
 
@@ -334,8 +335,8 @@ prepare (Stress *stress, const char *address)
 int
 main (int argc, char **argv)
 {
-  Stress stress = { .process = 0 };
-  Worker workers[THREADS];
+  Stress stress = { .process = 0, .threads = THREADS_MAX };
+  Worker workers[THREADS_MAX];
   pid_t children[CHILDREN];
   pthread_t breaker;
 
