@@ -68,8 +68,8 @@ judge_mode (const tpmid_value *status, tpmid_error *error)
 
   if (strcmp (mode, "fault") == 0)
     {
-      (void) lib_error_set (error, EIO, LIB_ERROR ("IdentityFault"), "the identity cannot be used (%s): %s", text (status, "reason"),
-                            hint[0] != '\0' ? hint : "see tpmidctl status");
+      (void) lib_error_set (error, EIO, LIB_ERROR ("IdentityFault"), "the identity cannot be used (%s): %s",
+                            text (status, "reason"), hint[0] != '\0' ? hint : "see tpmidctl status");
       return FINDING_FAILED;
     }
   if (strcmp (mode, "unprovisioned") != 0 && text (key_of (status), "name")[0] != '\0')
@@ -89,8 +89,9 @@ is_key_of (const tpmid_value *key, const tpmid_value *status)
   for (size_t i = 0; size == REFERENCE_SIZE && i < size; i++)
     (void) sprintf (hex + 2 * i, "%02x", reference[i]);
   (void) tpmid_value_bytes (tpmid_value_find (key, "PublicKey"), &public_size);
-  return strcmp (hex, text (key_of (status), "reference")) == 0 && strcmp (text (key, "Name"), text (key_of (status), "name")) == 0
-         && public_size > 0 && text (key, "Certificate")[0] != '\0';
+  return strcmp (hex, text (key_of (status), "reference")) == 0
+         && strcmp (text (key, "Name"), text (key_of (status), "name")) == 0 && public_size > 0
+         && text (key, "Certificate")[0] != '\0';
 }
 
 static bool

@@ -175,7 +175,8 @@ on_call (sd_bus_message *call, void *data, sd_bus_error *error)
       check (answer (fake, call, word), "cannot answer");
       return 1;
     }
-  snprintf (name, sizeof name, "%s.%s", strncmp (word, "Unknown", 7) == 0 ? "org.freedesktop.DBus.Error" : "org.tpmid1.Error", word);
+  const char *prefix = strncmp (word, "Unknown", 7) == 0 ? "org.freedesktop.DBus.Error" : "org.tpmid1.Error";
+  snprintf (name, sizeof name, "%s.%s", prefix, word);
   check (sd_bus_reply_method_errorf (call, name, "as told"), "cannot answer");
   return 1;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * stress-client ADDRESS SECONDS: one client of tpmidd, used by twenty threads of this process, more than it has connections, and by
- * eight of each of four children, which are forked while the parent's threads are in calls or wait for a connection. Each thread signs the hash of a counter, verifies the signature in
- * software, and reads the status, until the time is over; one more thread in each process breaks a connection now and then.
+ * stress-client ADDRESS SECONDS: one client of tpmidd, used by twenty threads of this process, more than it has connections, and
+ * by eight of each of four children, which are forked while the parent's threads are in calls or wait for a connection. Each
+ * thread signs the hash of a counter, verifies the signature in software, and reads the status, until the time is over; one more
+ * thread in each process breaks a connection now and then.
  * Exit status 0: no wrong result, and no error but those of an answer that was lost twice. Without GLib: it does not live
  * through a fork of many threads.
  */
@@ -104,7 +105,8 @@ is_good (Stress *stress, const uint8_t digest[32], const uint8_t *signature, siz
 {
   (void) pthread_mutex_lock (&verifying);
   EVP_PKEY_CTX *context = EVP_PKEY_CTX_new (stress->key, NULL);
-  bool good = context != NULL && EVP_PKEY_verify_init (context) > 0 && EVP_PKEY_verify (context, signature, size, digest, 32) == 1;
+  bool good = context != NULL && EVP_PKEY_verify_init (context) > 0
+              && EVP_PKEY_verify (context, signature, size, digest, 32) == 1;
   EVP_PKEY_CTX_free (context);
   (void) pthread_mutex_unlock (&verifying);
   return good;
