@@ -5,14 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
-#define TIMEOUT_DEFAULT_MS 30000
-/* How much of what somebody else sent us is taken from the socket before a call goes out. */
-#define DRAIN_MAX 1024
+#define TIMEOUT_DEFAULT_MS 120000
 
-static uint64_t
-now_us (void)
+uint64_t
+lib_now (void)
 {
   struct timespec ts;
 
@@ -23,13 +20,13 @@ now_us (void)
 uint64_t
 lib_deadline (int timeout_ms)
 {
-  return now_us () + (uint64_t) (timeout_ms < 0 ? TIMEOUT_DEFAULT_MS : timeout_ms) * 1000;
+  return lib_now () + (uint64_t) (timeout_ms < 0 ? TIMEOUT_DEFAULT_MS : timeout_ms) * 1000;
 }
 
 uint64_t
 lib_deadline_left (uint64_t deadline)
 {
-  uint64_t now = now_us ();
+  uint64_t now = lib_now ();
 
   return deadline > now ? deadline - now : 0;
 }
@@ -38,14 +35,20 @@ int
 tpmid_client_new (const char *bus_address, tpmid_client **ret_client)
 {
   tpmid_client *client = calloc (1, sizeof *client);
+  LibPool *pool = lib_pool_new ();
+  char *address = bus_address != NULL ? strdup (bus_address) : NULL;
 
-  if (client != NULL && bus_address != NULL)
-    client->address = strdup (bus_address);
-  if (client == NULL || (bus_address != NULL && client->address == NULL))
+  if (client == NULL || pool == NULL || (bus_address != NULL && address == NULL))
     {
+      if (pool != NULL)
+        lib_pool_free (pool);
+      free (address);
       free (client);
       return -ENOMEM;
     }
+  client->address = address;
+  atomic_init (&client->pool, pool);
+  atomic_init (&client->is_served, false);
   *ret_client = client;
   return 0;
 }
@@ -55,7 +58,7 @@ tpmid_client_free (tpmid_client *client)
 {
   if (client == NULL)
     return;
-  (void) sd_bus_close_unref (client->bus);
+  lib_pool_free (atomic_load (&client->pool));
   free (client->address);
   free (client);
 }
@@ -130,31 +133,5 @@ lib_bus_open (const char *address, uint64_t deadline, sd_bus **ret_bus, tpmid_er
       return lib_error_set (error, -r, LIB_DBUS_ERROR ("NoServer"), "cannot connect to %s: %s", name, strerror (-r));
     }
   *ret_bus = bus;
-  return 0;
-}
-
-static bool
-is_usable (const tpmid_client *client)
-{
-  if (client->bus == NULL || client->pid != getpid ())
-    return false;
-  /* Also tells a connection that broke since the last call, before anything is sent on it. */
-  for (int i = 0; i < DRAIN_MAX && sd_bus_process (client->bus, NULL) > 0; i++)
-    continue;
-  return sd_bus_is_open (client->bus) > 0;
-}
-
-int
-lib_client_bus (tpmid_client *client, uint64_t deadline, sd_bus **ret_bus, tpmid_error *error)
-{
-  if (!is_usable (client))
-    {
-      client->bus = sd_bus_close_unref (client->bus);
-      int r = lib_bus_open (client->address, deadline, &client->bus, error);
-      if (r < 0)
-        return r;
-      client->pid = getpid ();
-    }
-  *ret_bus = client->bus;
   return 0;
 }

@@ -5,6 +5,7 @@
 
 #include "tpmid.h"
 
+#include <stdatomic.h>
 #include <systemd/sd-bus.h>
 
 #define LIB_SERVICE "org.tpmid1"
@@ -110,20 +111,41 @@ lib_value_clear (tpmid_value **value)
 }
 #define lib_auto_value __attribute__ ((cleanup (lib_value_clear))) tpmid_value *
 
-/* ---- connection ---- */
+/* ---- time ---- */
 
-struct tpmid_client
-{
-  char *address; /* NULL: the system bus */
-  sd_bus *bus;   /* NULL: not opened */
-  int pid;       /* whose connection it is */
-};
+/** lib_now: CLOCK_MONOTONIC in microseconds */
+uint64_t lib_now (void);
 
 /** lib_deadline: CLOCK_MONOTONIC instant in microseconds, @timeout_ms from now */
 uint64_t lib_deadline (int timeout_ms);
 
 /** lib_deadline_left: microseconds until @deadline; 0 when it has passed */
 uint64_t lib_deadline_left (uint64_t deadline);
+
+/* ---- connections ---- */
+
+/** LIB_CONNECTIONS_MAX: connections of one client in one process, and so its calls that are on the bus at the same time */
+#define LIB_CONNECTIONS_MAX 16
+
+/**
+ * LibPool:
+ *
+ * The connections of one client in one process. sd-bus objects are for one thread at a time and for the process that made
+ * them: a connection is therefore leased to one call, and a child of fork() gets a pool of its own. The pool's lock is held
+ * for a few instructions only, never while anything is sent, opened or waited for; and the child never touches the lock, as
+ * a thread that is not in the child may hold it there for ever.
+ */
+typedef struct LibPool LibPool;
+
+/** LibConnection: one connection of a pool, leased: nobody else uses it or anything made from its sd_bus */
+typedef struct LibConnection LibConnection;
+
+struct tpmid_client
+{
+  char *address;             /* NULL: the system bus */
+  _Atomic (LibPool *) pool;  /* of the process that used the client last: ours, or that of an ancestor */
+  atomic_bool is_served;     /* tpmidd has been there */
+};
 
 /**
  * lib_bus_open:
@@ -132,13 +154,61 @@ uint64_t lib_deadline_left (uint64_t deadline);
  */
 int lib_bus_open (const char *address, uint64_t deadline, sd_bus **ret_bus, tpmid_error *error);
 
+/** lib_pool_new: (transfer full) (nullable): an empty pool of this process; NULL when out of memory */
+LibPool *lib_pool_new (void);
+
 /**
- * lib_client_bus:
- * @ret_bus: (out) (transfer none): the client's connection; valid until the next call
- *
- * Opens it where there is none, where it broke and where it is another process's.
+ * lib_pool_free:
+ * @pool: (transfer full): without leases; one that came from another process by fork() is only let go of: its sockets are
+ *   closed here, without a byte on the wire, and its memory, which sd-bus does not give back in a child, stays
  */
-int lib_client_bus (tpmid_client *client, uint64_t deadline, sd_bus **ret_bus, tpmid_error *error);
+void lib_pool_free (LibPool *pool);
+
+/**
+ * lib_client_lease:
+ * @ret_connection: (out) (transfer full): lib_connection_release()
+ *
+ * Waits for a connection that nobody uses. A call leases one, and a function that makes two calls clears the first before
+ * it opens the second: otherwise as many threads as there are connections would wait for each other.
+ */
+int lib_client_lease (tpmid_client *client, uint64_t deadline, LibConnection **ret_connection, tpmid_error *error);
+
+/**
+ * lib_connection_ready:
+ * @address: (nullable): as tpmid_client_new()
+ * @ret_bus: (out) (transfer none): valid until the next call or the release
+ *
+ * Opens the connection where it never was open and where it broke.
+ */
+int lib_connection_ready (LibConnection *connection, const char *address, uint64_t deadline, sd_bus **ret_bus,
+                          tpmid_error *error);
+
+/** lib_connection_release: @connection: (nullable): back to its pool; no message made on it may be left */
+void lib_connection_release (LibConnection *connection);
+
+/* ---- repeats ---- */
+
+/** LibRetry: what one call has been through; zeroed at its begin */
+typedef struct LibRetry
+{
+  uint64_t pause_us;     /* the last pause; 0: none yet */
+  uint64_t absent_since; /* since when there is no tpmidd or no bus; 0: it was there at the last try */
+  unsigned unknown;      /* how often the object was not there */
+  bool is_sent_again;    /* an answer was lost once */
+} LibRetry;
+
+/**
+ * lib_retry_pause:
+ * @error: how the last try ended
+ * @is_served: whether tpmidd has been there before
+ *
+ * Decides whether to try again, and waits until then. Busy and NotReady are waited out; so is the return of a tpmidd or a bus
+ * that was there before, up to 10 s; an answer that was lost is asked for once more. tpmidd says Cancelled when it stops; then
+ * and at its start its objects are unknown.
+ *
+ * Returns: whether to try again
+ */
+bool lib_retry_pause (LibRetry *retry, const tpmid_error *error, bool is_served, uint64_t deadline);
 
 /* ---- calls ---- */
 
@@ -150,9 +220,16 @@ typedef struct LibTarget
   const char *service; /* NULL: tpmidd */
 } LibTarget;
 
-/** LibCall: one method call. Begin, append the arguments to @message, finish, read from @reply. */
+/**
+ * LibCall: one method call. Open (or begin), append the arguments to @message, finish, read from @reply, clear.
+ *
+ * All methods that the library calls can be repeated without harm: what the first try did, the second finds done.
+ */
 typedef struct LibCall
 {
+  tpmid_client *client;      /* NULL: begun on a connection of somebody's own; tried once */
+  LibConnection *connection; /* leased; NULL without a client */
+  LibRetry retry;
   sd_bus *bus;
   uint64_t deadline;
   sd_bus_message *message;
@@ -170,7 +247,7 @@ void lib_call_clear (LibCall *call);
 int lib_call_begin (LibCall *call, sd_bus *bus, const LibTarget *target, const char *method, uint64_t deadline,
                     tpmid_error *error);
 
-/** lib_call_open: lib_call_begin() on the client's connection, which it opens where needed */
+/** lib_call_open: lib_call_begin() on a connection of the client's, which it opens where needed */
 int lib_call_open (LibCall *call, tpmid_client *client, const LibTarget *target, const char *method, uint64_t deadline,
                    tpmid_error *error);
 
@@ -178,6 +255,9 @@ int lib_call_open (LibCall *call, tpmid_client *client, const LibTarget *target,
  * lib_call_finish:
  * @result: what appending the arguments returned; a failure is reported from here
  * @signature: what the answer has to be
+ *
+ * Sends the call, and again where lib_retry_pause() says so. For a key's object that is not there the error is the reason why
+ * (NotFound, NotReady): asked for only then, so that a call to a key costs one round trip.
  */
 int lib_call_finish (LibCall *call, int result, const char *signature, tpmid_error *error);
 

@@ -52,57 +52,10 @@ key_call_begin (KeyCall *self, const char *interface, const char *method, int ti
   return lib_call_open (&self->call, self->client, &target, method, lib_deadline (timeout_ms), error);
 }
 
-static bool
-says_no_such_object (const tpmid_error *error)
-{
-  static const char *const names[] = {
-    LIB_DBUS_ERROR ("UnknownObject"),
-    LIB_DBUS_ERROR ("UnknownInterface"),
-    LIB_DBUS_ERROR ("UnknownMethod"),
-    LIB_DBUS_ERROR ("InvalidArgs"),
-  };
-
-  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-    if (strcmp (error->name, names[i]) == 0)
-      return true;
-  return false;
-}
-
-/* Why the key's object is not there: asked for only then, so that a call to a key costs one round trip. */
-static int
-look_up (const KeyCall *self, tpmid_error *error)
-{
-  lib_auto_call call = { 0 };
-  int r = lib_call_open (&call, self->client, &keys, "GetKey", self->call.deadline, error);
-
-  if (r < 0)
-    return r;
-  r = sd_bus_message_append (call.message, "s", self->key);
-  if (r >= 0)
-    r = lib_value_write (call.message, NULL);
-  return lib_call_finish (&call, r, "o", error);
-}
-
 static int
 key_call_finish (KeyCall *self, int result, const char *signature, tpmid_error *error)
 {
-  tpmid_error first, second;
-  int r = lib_call_finish (&self->call, result, signature, &first);
-
-  if (r >= 0)
-    return r;
-  if (says_no_such_object (&first))
-    {
-      int r2 = look_up (self, &second);
-      if (r2 < 0)
-        {
-          r = r2;
-          first = second;
-        }
-    }
-  if (error != NULL)
-    *error = first;
-  return r;
+  return lib_call_finish (&self->call, result, signature, error);
 }
 
 /* Most methods of a key take bytes and options, and answer with bytes. */

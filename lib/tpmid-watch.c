@@ -62,7 +62,7 @@ subscribe (tpmid_watch *watch, uint64_t deadline, tpmid_error *error)
   return 0;
 }
 
-/* After subscribe(): a change of owner in between is then in the queue and read later. */
+/* After subscribe(): a change of owner before the answer is in the answer, one after it is read later. */
 static int
 learn_owner (tpmid_watch *watch, uint64_t deadline, tpmid_error *error)
 {

@@ -20,17 +20,42 @@ extern "C" {
  *
  * - Success is 0 or more, failure a negative errno value; on failure @error, where given, is filled in, and every
  *   `ret_` parameter is untouched. On success @error is untouched: it needs no initialisation and no clean-up.
- * - @timeout_ms bounds the whole call, with the opening of the connection: milliseconds, 0 or more, or
- *   TPMID_TIMEOUT_DEFAULT. When it has passed, the error is org.freedesktop.DBus.Error.NoReply (ETIMEDOUT).
+ * - @timeout_ms bounds the whole call, with the opening of the connection and all repeats: milliseconds, 0 or more, or
+ *   TPMID_TIMEOUT_DEFAULT. When it has passed, the error is org.freedesktop.DBus.Error.NoReply (ETIMEDOUT); or, of a call that
+ *   was being repeated, the error that it was repeated for.
  * - Memory that a function hands out belongs to the caller: strings and byte arrays are freed with free(), lists of
  *   strings with tpmid_strv_free(), opaque objects with their own function. Each of these takes NULL.
  * - Strings are UTF-8. What is not is refused with org.tpmid1.Error.InvalidArgument before anything is sent.
- * - Threads: different clients (and watches) may be used at the same time, one client by one thread at a time.
- *   Processes: after fork() the child's first call opens a connection of its own; a watch is not for the child.
- * - A connection that broke (the bus was restarted) is opened anew by the next call. No call is ever sent twice.
+ *
+ * Threads
+ *
+ * - One client may be used by any number of threads at the same time. Their calls run side by side: each has a connection of
+ *   its own while it lasts, which the client keeps for the next. At most 16 calls of one client are on the bus at the same
+ *   time; more wait, within their @timeout_ms.
+ * - tpmid_client_free() is for the last user: no other thread may be in a call of this client, or call it again.
+ * - One watch is for one thread at a time. Values and identities do not change and can be read by several threads at once.
+ *
+ * Processes
+ *
+ * - After fork() a client works in the child as it did in the parent, whatever the parent's other threads were doing with it at
+ *   that instant. The child opens connections of its own; the parent's go on undisturbed: the child sends nothing on them and
+ *   only closes the descriptors that it inherited, at its first call or at tpmid_client_free(). What memory sd-bus had
+ *   allocated for them in the parent stays allocated in the child.
+ * - A watch is not for the child; its tpmid_watch_free() is. Nothing here is for a child of vfork() or for signal handlers.
+ *
+ * Repeats
+ *
+ * - Every call of this library can be repeated without harm, and is, within its @timeout_ms:
+ *   where tpmidd is busy (org.tpmid1.Error.Busy), or has not made its boot decision yet (NotReady): until the time has passed,
+ *   with pauses that grow from 50 ms to 1 s;
+ *   where tpmidd or the bus has gone, but this client had reached it before: until it is back, for at most 10 s. Otherwise the
+ *   error ServiceUnknown or NoServer comes at once;
+ *   where tpmidd stopped (Cancelled) or died (NoReply) under the call, or the connection broke (Disconnected): once more, no
+ *   matter whether the first was carried out. The second time it is the error.
+ * - A connection that broke is opened anew by the next call.
  */
 
-/** TPMID_TIMEOUT_DEFAULT: for @timeout_ms: 30 seconds */
+/** TPMID_TIMEOUT_DEFAULT: for @timeout_ms: 120 seconds; a TPM that makes an RSA key may hold up everybody for a minute */
 #define TPMID_TIMEOUT_DEFAULT (-1)
 
 /**
@@ -187,7 +212,7 @@ int tpmid_value_add_string (tpmid_value *dict, const char *key, const char *stri
 
 /* ---- client ---- */
 
-/** tpmid_client: one private connection to the bus, opened by the first call that needs it */
+/** tpmid_client: the way to one bus: private connections, opened by the calls that need them */
 typedef struct tpmid_client tpmid_client;
 
 /**
@@ -204,7 +229,7 @@ int tpmid_client_new (const char *bus_address, tpmid_client **ret_client);
 
 /**
  * tpmid_client_free:
- * @client: (transfer full) (nullable): a client; its connection is closed
+ * @client: (transfer full) (nullable): a client; its connections are closed
  */
 void tpmid_client_free (tpmid_client *client);
 
@@ -390,6 +415,69 @@ int tpmid_decrypt (tpmid_client *client, const char *key, const uint8_t *ciphert
  */
 int tpmid_create_csr (tpmid_client *client, const char *key, const char *subject, const tpmid_value *options, int timeout_ms,
                       uint8_t **ret_csr, size_t *ret_size, tpmid_error *error);
+
+/* ---- the identity, whichever the mode ---- */
+
+/**
+ * tpmid_identity:
+ *
+ * The device's key and certificate as they were at one instant: mode, key and certificate belong together. It does not follow
+ * later changes; a program that hears of one (tpmid_watch) gets it anew.
+ */
+typedef struct tpmid_identity tpmid_identity;
+
+/**
+ * tpmid_get_identity:
+ * @client: a client that outlives the identity
+ * @ret_identity: (out) (transfer full): the identity; tpmid_identity_free()
+ *
+ * Who this device is, and by which key, in mode "tpm" and in mode "software" alike. While tpmidd still decides, or makes the
+ * key, it waits; an identity that changes while it is read is read again.
+ *
+ * Errors: IdentityFault (an identity is on record that cannot be used), NotReady (the device has none, and is not about to
+ * make one; or not in time), both with tpmidd's hint in the message; InvalidArgument
+ */
+int tpmid_get_identity (tpmid_client *client, int timeout_ms, tpmid_identity **ret_identity, tpmid_error *error);
+
+/** tpmid_identity_free: @identity: (transfer full) (nullable): an identity; the key itself is not touched */
+void tpmid_identity_free (tpmid_identity *identity);
+
+/*
+ * What belongs together; (transfer none), valid as long as @identity, never NULL.
+ */
+
+/** tpmid_identity_mode: "tpm": the key is in the TPM; "software": it is a file of tpmidd's */
+const char *tpmid_identity_mode (const tpmid_identity *identity);
+
+/** tpmid_identity_key: the key's name, for the functions above */
+const char *tpmid_identity_key (const tpmid_identity *identity);
+
+/** tpmid_identity_algorithm: the key's algorithm, for example "ecc-p256" */
+const char *tpmid_identity_algorithm (const tpmid_identity *identity);
+
+/** tpmid_identity_certificate: the certificate and its chain, leaf first, PEM; its key is this key */
+const char *tpmid_identity_certificate (const tpmid_identity *identity);
+
+/** tpmid_identity_reference: (array fixed-size=32): SHA-256 over tpmid_identity_public_key() */
+const uint8_t *tpmid_identity_reference (const tpmid_identity *identity);
+
+/** tpmid_identity_public_key: SubjectPublicKeyInfo (RFC 5280, 4.1), DER; @ret_size: (out): its size in bytes, not 0 */
+const uint8_t *tpmid_identity_public_key (const tpmid_identity *identity, size_t *ret_size);
+
+/**
+ * tpmid_identity_sign:
+ * @hash: (nullable): the hash that made the digest: "sha256" (also NULL), "sha384", "sha512"
+ * @digest: (array length=digest_size): the digest to sign
+ * @digest_size: exactly what the hash makes: 32, 48 or 64 bytes
+ * @ret_signature: (out) (transfer full): as tpmid_sign(); free()
+ * @ret_size: (out): its size in bytes
+ *
+ * Signs with this very key: when it has been exchanged meanwhile the error is NotFound, never another key's signature.
+ *
+ * Errors: as tpmid_sign()
+ */
+int tpmid_identity_sign (const tpmid_identity *identity, const char *hash, const uint8_t *digest, size_t digest_size,
+                         int timeout_ms, uint8_t **ret_signature, size_t *ret_size, tpmid_error *error);
 
 /* ---- watching ---- */
 

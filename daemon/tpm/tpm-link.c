@@ -150,7 +150,7 @@ tpm_link_free (TpmLink *link)
 {
   if (link == NULL)
     return;
-  if (link->thread != NULL)
+  if (link->esys != NULL)
     tpm_link_close (link);
   g_clear_error (&link->last_error);
   g_mutex_clear (&link->mutex);

@@ -49,7 +49,7 @@ typedef struct
  *
  * Any thread. Opens nothing yet.
  *
- * Returns: (transfer full): a link; free with tpm_link_free() on the TPM thread, or anywhere if never opened
+ * Returns: (transfer full): a link; free with tpm_link_free() on the TPM thread, or anywhere if it is closed
  */
 TpmLink *tpm_link_new (const TpmLinkOptions *options);
 

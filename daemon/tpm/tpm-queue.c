@@ -262,7 +262,7 @@ run_jobs (gpointer data)
     }
   g_mutex_unlock (&queue->mutex);
 
-  tpm_link_free (queue->link);
+  tpm_link_close (queue->link);
 
   g_mutex_lock (&queue->mutex);
   queue->stopped = TRUE;
@@ -355,6 +355,8 @@ tpm_queue_free (TpmQueue *queue)
       return FALSE;
     }
   (void) g_thread_join (queue->thread);
+  /* Not before: while the last answers went out their receivers could still ask for the link's status. */
+  tpm_link_free (queue->link);
   g_hash_table_unref (queue->unanswered);
   tpm_turns_free (queue->waiting);
   g_main_context_unref (queue->context);
