@@ -26,7 +26,7 @@ client_session_parse (ClientSession *self, GOptionContext *context, GStrv *argum
   const GOptionEntry entries[] = {
     { "json", 0, 0, G_OPTION_ARG_NONE, &json, "Print results and errors as JSON", NULL },
     { "bus-address", 0, 0, G_OPTION_ARG_FILENAME, &bus_address, "D-Bus address instead of the system bus", "ADDRESS" },
-    { "timeout", 0, 0, G_OPTION_ARG_DOUBLE, &seconds, "How long each call may take (30)", "SECONDS" },
+    { "timeout", 0, 0, G_OPTION_ARG_DOUBLE, &seconds, "How long each call may take (120)", "SECONDS" },
     { NULL },
   };
 

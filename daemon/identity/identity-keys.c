@@ -275,7 +275,8 @@ on_made (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (GError) error = NULL;
   IdentityKey *key = tpm_queue_push_finish (result, &error);
 
-  if (self->is_closed || !identity_keys_has (self, making->key))
+  gboolean is_stopping = g_error_matches (error, TPMID_ERROR, TPMID_ERROR_CANCELLED);
+  if (self->is_closed || is_stopping || !identity_keys_has (self, making->key))
     {
       identity_key_unref (key);
       return;
