@@ -2,8 +2,7 @@
 #include "identity-keys-private.h"
 
 #include "base-error.h"
-#include "base-log.h"
-#include "identity-keyring.h"
+#include "identity-maker.h"
 
 #include <string.h>
 
@@ -198,121 +197,27 @@ identity_keys_note (IdentityKeys *self, IdentityKey *key, const GError *error)
 
 /* --- making keys --- */
 
-typedef struct
-{
-  IdentityKeyring keyring;
-  IdentityKey *key; /* as it is shown while it is made */
-} MakeRequest;
-
-static void
-make_request_free (gpointer data)
-{
-  MakeRequest *request = data;
-
-  identity_key_unref (request->key);
-  g_free (request);
-}
-
-/* TPM thread */
-static gpointer
-identity_keys_make_job (TpmLink *link, gpointer data, GError **error)
-{
-  MakeRequest *request = data;
-
-  return identity_keyring_make (&request->keyring, link, request->key, error);
-}
-
-/* TPM thread */
-static gpointer
-identity_keys_credentials_job (TpmLink *link, gpointer data, GError **error)
-{
-  MakeRequest *request = data;
-
-  return identity_keyring_ensure_credentials (&request->keyring, link, error);
-}
-
-typedef struct
-{
-  IdentityKeys *keys;
-  IdentityKey *key;
-} Making;
-
-static void
-making_free (Making *making)
-{
-  g_object_unref (making->keys);
-  identity_key_unref (making->key);
-  g_free (making);
-}
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (Making, making_free)
-
-static void
-log_made (const IdentityKey *key, const IdentityKey *before)
-{
-  g_autofree char *uid = g_strdup_printf ("%u", key->owner);
-  const BaseLogField fields[] = { { "TPMID_KEY", key->name }, { "TPMID_UID", uid }, { NULL, NULL } };
-
-  if (before->state == IDENTITY_KEY_CREATING)
-    base_log (G_LOG_LEVEL_MESSAGE, NULL, fields, "key %s (%s) is there", key->name, identity_algorithm_name (key->algorithm));
-}
-
-static void
-log_not_made (const IdentityKey *key, const GError *error)
-{
-  const char *text = NULL;
-  guint32 rc = base_error_get_tpm (error, &text);
-  g_autofree char *hex = rc != 0 ? g_strdup_printf ("0x%x", rc) : NULL;
-  const BaseLogField fields[] = { { "TPMID_KEY", key->name }, { "TPM_RC", hex }, { "TPM_RC_TEXT", text }, { NULL, NULL } };
-
-  base_log (G_LOG_LEVEL_WARNING, BASE_LOG_ID_PROBLEM, fields, "key %s could not be made: %s", key->name, error->message);
-}
-
 static void
 on_made (GObject *source, GAsyncResult *result, gpointer user_data)
 {
-  g_autoptr (Making) making = user_data;
-  IdentityKeys *self = making->keys;
+  g_autoptr (IdentityKeys) self = user_data;
   g_autoptr (GError) error = NULL;
-  IdentityKey *key = tpm_queue_push_finish (result, &error);
-
+  IdentityKey *wanted;
+  g_autoptr (IdentityKey) key = identity_maker_make_finish (result, &wanted, &error);
   gboolean is_stopping = g_error_matches (error, TPMID_ERROR, TPMID_ERROR_CANCELLED);
-  if (self->is_closed || is_stopping || !identity_keys_has (self, making->key))
-    {
-      identity_key_unref (key);
-      return;
-    }
-  if (key != NULL)
-    {
-      log_made (key, making->key);
-      put_and_tell (self, key);
-    }
-  else
-    {
-      gboolean was_there = making->key->backend != NULL;
-      log_not_made (making->key, error);
-      put_and_tell (self, identity_key_with_state (making->key, was_there ? IDENTITY_KEY_MISSING : IDENTITY_KEY_FAILED, error->message));
-    }
+
+  if (self->is_closed || is_stopping || !identity_keys_has (self, wanted))
+    return;
+  if (key == NULL)
+    key = identity_key_with_state (wanted, wanted->backend != NULL ? IDENTITY_KEY_MISSING : IDENTITY_KEY_FAILED, error->message);
+  put_and_tell (self, g_steal_pointer (&key));
   g_signal_emit_by_name (self, "job");
 }
 
 static void
-make (IdentityKeys *self, IdentityKey *key, const char *operation, TpmJobFunc run)
+make (IdentityKeys *self, IdentityKey *key)
 {
-  MakeRequest *request = g_new0 (MakeRequest, 1);
-  Making *making = g_new0 (Making, 1);
-
-  *request = (MakeRequest) { self->keyring, identity_key_ref (key) };
-  *making = (Making) { g_object_ref (self), identity_key_ref (key) };
-  TpmJob job = {
-    .operation = operation,
-    .priority = TPM_PRIORITY_BACKGROUND,
-    .needs_tpm = self->keyring.mode == IDENTITY_MODE_TPM,
-    .run = run,
-    .request = request,
-    .request_free = make_request_free,
-    .result_free = (GDestroyNotify) identity_key_unref,
-  };
-  tpm_queue_push_async (self->queue, &job, NULL, on_made, making);
+  identity_maker_make_async (self->queue, &self->keyring, key, on_made, g_object_ref (self));
   g_signal_emit_by_name (self, "job");
 }
 
@@ -331,7 +236,7 @@ ensure_credentials (IdentityKeys *self)
       (void) put (self, key);
       key = g_hash_table_lookup (self->entries, IDENTITY_CREDENTIALS);
     }
-  make (self, key, "credentials", identity_keys_credentials_job);
+  make (self, key);
 }
 
 static gboolean
@@ -411,7 +316,7 @@ identity_keys_create (IdentityKeys *self, const char *name, IdentityAlgorithm al
 
   IdentityKey *key = identity_key_new (name, NULL, algorithm, usage, uid);
   put_and_tell (self, identity_key_ref (key));
-  make (self, key, "create-key", identity_keys_make_job);
+  make (self, key);
   identity_key_unref (key);
   return TRUE;
 }
