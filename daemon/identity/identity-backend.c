@@ -3,6 +3,7 @@
 
 #include "base-error.h"
 #include "base-hex.h"
+#include "identity-x509.h"
 
 #include <string.h>
 
@@ -20,6 +21,7 @@ struct IdentityBackend
   IdentityAlgorithm algorithm;
   IdentityUsage usage;
   GBytes *spki;
+  EVP_PKEY *public_key;     /* (nullable): @spki decoded once, as each signature is verified */
   TpmKeyRef tpm;            /* with its own references to the blobs */
   IdentitySoftkey *softkey;
 };
@@ -34,6 +36,7 @@ backend_new (BackendKind kind, IdentityAlgorithm algorithm, GBytes *spki)
   self->algorithm = algorithm;
   self->usage = identity_algorithm_default_usage (algorithm);
   self->spki = g_bytes_ref (spki);
+  self->public_key = identity_x509_key_from_spki (spki);
   return self;
 }
 
@@ -103,6 +106,7 @@ identity_backend_unref (IdentityBackend *self)
   if (self == NULL || !g_atomic_ref_count_dec (&self->refs))
     return;
   g_bytes_unref (self->spki);
+  EVP_PKEY_free (self->public_key);
   g_clear_pointer (&self->tpm.public_blob, g_bytes_unref);
   g_clear_pointer (&self->tpm.private_blob, g_bytes_unref);
   g_clear_pointer (&self->softkey, identity_softkey_unref);
@@ -225,7 +229,7 @@ identity_backend_sign (IdentityBackend *self, TpmLink *link, IdentityHash hash, 
 gboolean
 identity_backend_check (const IdentityBackend *self, GBytes *digest, GBytes *signature, GError **error)
 {
-  if (identity_public_verify (self->spki, digest, signature))
+  if (self->public_key != NULL && identity_x509_verify (self->public_key, digest, signature))
     return TRUE;
   g_set_error (error, TPMID_ERROR, TPMID_ERROR_UNTRUSTED_RESPONSE,
                "the signature that came back does not verify; it was not handed out");

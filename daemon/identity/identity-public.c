@@ -4,8 +4,6 @@
 #include "base-error.h"
 #include "identity-x509.h"
 
-#include <openssl/err.h>
-
 GBytes *
 identity_public_from_point (IdentityAlgorithm algorithm, const guint8 *x, const guint8 *y, gsize size, GError **error)
 {
@@ -68,17 +66,6 @@ gboolean
 identity_public_verify (GBytes *spki, GBytes *digest, GBytes *signature)
 {
   g_autoptr (EVP_PKEY) key = identity_x509_key_from_spki (spki);
-  g_autoptr (EVP_PKEY_CTX) context = NULL;
-  gsize digest_size, signature_size;
-  const guint8 *digest_data = g_bytes_get_data (digest, &digest_size);
-  const guint8 *signature_data = g_bytes_get_data (signature, &signature_size);
-  gboolean good = FALSE;
 
-  if (key != NULL && EVP_PKEY_is_a (key, "EC"))
-    context = EVP_PKEY_CTX_new_from_pkey (NULL, key, NULL);
-  if (digest_size == 32 || digest_size == 48 || digest_size == 64)
-    good = context != NULL && EVP_PKEY_verify_init (context) == 1
-           && EVP_PKEY_verify (context, signature_data, signature_size, digest_data, digest_size) == 1;
-  ERR_clear_error ();
-  return good;
+  return key != NULL && identity_x509_verify (key, digest, signature);
 }

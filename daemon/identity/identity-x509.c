@@ -145,6 +145,24 @@ identity_x509_key_from_spki (GBytes *spki)
 }
 
 gboolean
+identity_x509_verify (EVP_PKEY *key, GBytes *digest, GBytes *signature)
+{
+  g_autoptr (EVP_PKEY_CTX) context = NULL;
+  gsize digest_size, signature_size;
+  const guint8 *digest_data = g_bytes_get_data (digest, &digest_size);
+  const guint8 *signature_data = g_bytes_get_data (signature, &signature_size);
+  gboolean good = FALSE;
+
+  if (EVP_PKEY_is_a (key, "EC"))
+    context = EVP_PKEY_CTX_new_from_pkey (NULL, key, NULL);
+  if (digest_size == 32 || digest_size == 48 || digest_size == 64)
+    good = context != NULL && EVP_PKEY_verify_init (context) == 1
+           && EVP_PKEY_verify (context, signature_data, signature_size, digest_data, digest_size) == 1;
+  ERR_clear_error ();
+  return good;
+}
+
+gboolean
 identity_x509_algorithm_of_key (const EVP_PKEY *key, IdentityAlgorithm *ret_algorithm)
 {
   char curve[32];

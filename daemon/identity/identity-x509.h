@@ -79,6 +79,16 @@ EVP_PKEY *identity_x509_key_from_modulus (const guint8 *modulus, gsize size, gui
 EVP_PKEY *identity_x509_key_from_spki (GBytes *spki);
 
 /**
+ * identity_x509_verify:
+ * @key: a public EC key
+ * @digest: the digest that was signed, any of 32, 48 or 64 bytes
+ * @signature: DER ECDSA-Sig-Value
+ *
+ * Returns: whether the signature is good; %FALSE for anything that does not parse, and for a key of another kind
+ */
+gboolean identity_x509_verify (EVP_PKEY *key, GBytes *digest, GBytes *signature);
+
+/**
  * identity_x509_algorithm_of_key:
  *
  * Returns: whether @key is an EC key on one of our curves, or an RSA key of 2048 bits
