@@ -69,13 +69,16 @@ def without_fresh(output):
 
 def expect_openssl_agrees(folder, output):
     folder = pathlib.Path(folder)
-    for name in ("signature", "csr"):
-        (folder / name).write_bytes(bytes.fromhex(re.search(rf"(?m)^{name} ([0-9a-f]+)$", output)[1]))
+    (folder / "csr").write_bytes(bytes.fromhex(re.search(r"(?m)^csr ([0-9a-f]+)$", output)[1]))
     (folder / "message").write_text("hello\n")
     (folder / "key").write_text(subprocess.run(["openssl", "req", "-inform", "DER", "-in", folder / "csr", "-verify", "-noout", "-pubkey"],
                                                check=True, capture_output=True, text=True).stdout)
-    subprocess.run(["openssl", "dgst", "-sha256", "-verify", folder / "key", "-signature", folder / "signature", folder / "message"],
-                   check=True, capture_output=True)
+    signatures = re.findall(r"(?m)^signature ([0-9a-f]+)$", output)
+    expect_equal(len(signatures), 2)
+    for signature in signatures:
+        (folder / "signature").write_bytes(bytes.fromhex(signature))
+        subprocess.run(["openssl", "dgst", "-sha256", "-verify", folder / "key", "-signature", folder / "signature", folder / "message"],
+                       check=True, capture_output=True)
 
 
 def test_every_method_is_there_in_three_languages(_folder):
@@ -91,7 +94,9 @@ def test_c_and_python_say_the_same_and_openssl_agrees(folder):
     first = run(folder, CALLING)
     second = run(folder, "/usr/bin/python3", "-c", calling.program(PAGE, "python"))
     expect_equal(without_fresh(first), without_fresh(second))
-    expect("serial number SN-0001 from tpm-nv\n" in first and first.endswith("no such key\n"), first)
+    for line in ("serial number SN-0001 from tpm-nv", "meter is usable", "there is meter", "decrypted a password"):
+        expect(f"\n{line}\n" in first, first)
+    expect(first.endswith("no such key\n"), first)
     for output in (first, second):
         expect_openssl_agrees(folder, output)
 
@@ -99,7 +104,7 @@ def test_c_and_python_say_the_same_and_openssl_agrees(folder):
 def test_shell_commands_work(folder):
     need_root()
     output = run(folder, "sh", "-c", calling.program(PAGE, "sh"))
-    expect(output.endswith("no such key\n") and "\nSN-0001\n" in output, output)
+    expect(output.endswith("no such key\n") and "\nSN-0001\n" in output and "\na password" in output, output)
     subprocess.run(["openssl", "req", "-in", f"{folder}/trial/device-1.csr", "-verify", "-noout"], check=True, capture_output=True)
 
 
