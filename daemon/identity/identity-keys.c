@@ -365,6 +365,16 @@ is_known_orphan (IdentityKeys *self, const IdentityKey *found)
          && g_bytes_equal (before->reference, found->reference);
 }
 
+static IdentityKey *
+show_identity (const IdentityReport *report)
+{
+  const char *certificate = report->certificate != NULL ? identity_cert_peek_pem (report->certificate) : "";
+  g_autoptr (IdentityKey) found = identity_key_new (DEVICE, report->key, 0, 0, 0);
+  g_autoptr (IdentityKey) key = identity_key_with_certificate (found, certificate);
+
+  return key->state == IDENTITY_KEY_USABLE ? g_steal_pointer (&key) : identity_key_with_state (key, key->state, report->hint);
+}
+
 /* Returns: (transfer container): all keys that the report knows */
 static GPtrArray *
 collect (const IdentityReport *report)
@@ -374,11 +384,8 @@ collect (const IdentityReport *report)
   for (guint i = 0; i < report->keys->len; i++)
     if (strcmp (((IdentityKey *) report->keys->pdata[i])->name, DEVICE) != 0)
       g_ptr_array_add (found, identity_key_ref (report->keys->pdata[i]));
-  if (report->key == NULL)
-    return found;
-  g_autoptr (IdentityKey) device = identity_key_new (DEVICE, report->key, 0, 0, 0);
-  g_ptr_array_add (found, identity_key_with_certificate (
-                              device, report->certificate != NULL ? identity_cert_peek_pem (report->certificate) : ""));
+  if (report->key != NULL)
+    g_ptr_array_add (found, show_identity (report));
   return found;
 }
 
