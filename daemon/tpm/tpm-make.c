@@ -78,14 +78,29 @@ keep (TpmLink *link, ESYS_TR parent, const TpmNewKey *made, guint32 handle, GErr
 
 /* What it needs of the TPM besides the key is gone when it returns. */
 static gboolean
-make (TpmLink *link, const TpmParent *parent, guint32 handle, TpmKeyAlgorithm algorithm, TpmPurpose purpose, TpmNewKey *made,
-      GError **error)
+make_once (TpmLink *link, const TpmParent *parent, guint32 handle, TpmKeyAlgorithm algorithm, TpmPurpose purpose, TpmNewKey *made,
+           GError **error)
 {
   g_auto (TpmTransient) primary = { link, ESYS_TR_NONE };
   ESYS_TR tr;
 
   return get_parent (link, parent, &primary, &tr, made->srk_name, error)
          && create (link, tr, algorithm, purpose, made, error) && (handle == 0 || keep (link, tr, made, handle, error));
+}
+
+static gboolean
+make (TpmLink *link, const TpmParent *parent, guint32 handle, TpmKeyAlgorithm algorithm, TpmPurpose purpose, TpmNewKey *made,
+      GError **error)
+{
+  g_autoptr (GError) cause = NULL;
+
+  if (make_once (link, parent, handle, algorithm, purpose, made, &cause))
+    return TRUE;
+  tpm_new_key_clear (made);
+  if (parent != NULL && tpm_parent_was_removed (link, parent, cause))
+    return make_once (link, parent, handle, algorithm, purpose, made, error);
+  g_propagate_error (error, g_steal_pointer (&cause));
+  return FALSE;
 }
 
 gboolean
@@ -109,13 +124,13 @@ tpm_make_key (TpmLink *link, const TpmParent *parent, guint32 handle, TpmKeyAlgo
 gboolean
 tpm_make_persistent (TpmLink *link, const TpmKeyRef *key, guint32 handle, GError **error)
 {
-  TpmNewKey made = { .public_blob = key->public_blob, .private_blob = key->private_blob };
+  g_auto (TpmTransient) loaded = { link, ESYS_TR_NONE };
+  TpmPublic public;
   gboolean taken;
-  ESYS_TR tr;
 
-  if (!tpm_blob_read_public (key->public_blob, &made.public, error) || !tpm_link_has_handle (link, handle, &taken, error))
+  if (!tpm_blob_read_public (key->public_blob, &public, error) || !tpm_link_has_handle (link, handle, &taken, error))
     return FALSE;
   if (taken)
     return tpm_key_fail_taken (handle, error);
-  return tpm_parent_get (link, &key->parent, &tr, NULL, error) && keep (link, tr, &made, handle, error);
+  return tpm_key_load_ref (link, key, &loaded, error) && tpm_key_keep (link, loaded.tr, &public, handle, error);
 }

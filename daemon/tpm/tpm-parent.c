@@ -115,3 +115,12 @@ tpm_parent_get (TpmLink *link, const TpmParent *parent, ESYS_TR *ret_tr, guint8 
     memcpy (ret_name, tpm_link_note (link, parent->handle)->name, TPM_NAME_SIZE);
   return TRUE;
 }
+
+gboolean
+tpm_parent_was_removed (TpmLink *link, const TpmParent *parent, const GError *cause)
+{
+  if (!g_error_matches (cause, TPMID_ERROR, TPMID_ERROR_NOT_FOUND) || !tpm_link_is_open (link))
+    return FALSE;
+  tpm_link_forget (link, parent->handle);
+  return TRUE;
+}

@@ -18,4 +18,15 @@ G_BEGIN_DECLS
  */
 gboolean tpm_parent_get (TpmLink *link, const TpmParent *parent, ESYS_TR *ret_tr, guint8 *ret_name, GError **error);
 
+/**
+ * tpm_parent_was_removed:
+ * @cause: why a command that has the parent as its only handle failed
+ *
+ * TPM thread. Somebody may remove the parent, or clear the TPM, while it is in the link's cache. It is not any more then, so that the next
+ * tpm_parent_get() looks again, and the command may be sent once more. No command.
+ *
+ * Returns: whether that is it
+ */
+gboolean tpm_parent_was_removed (TpmLink *link, const TpmParent *parent, const GError *cause);
+
 G_END_DECLS
