@@ -140,7 +140,7 @@ tpm_key_load_ref (TpmLink *link, const TpmKeyRef *ref, TpmTransient *key, GError
 
   if (load_once (link, ref, key, &cause))
     return TRUE;
-  if (tpm_parent_was_removed (link, &ref->parent, cause))
+  if (tpm_parent_look_again (link, &ref->parent, cause))
     return load_once (link, ref, key, error);
   g_propagate_error (error, g_steal_pointer (&cause));
   return FALSE;
@@ -312,6 +312,9 @@ fail_decrypt (TpmLink *link, const TpmKeyRef *key, TSS2_RC rc, GError **error, c
       || (rc == TPM2_RC_FAILURE && g_error_matches (cause, TPMID_ERROR, TPMID_ERROR_FAILED))
       || ((rc & TPM2_RC_P) != 0 && g_error_matches (cause, TPMID_ERROR, TPMID_ERROR_UNSUPPORTED_ALGORITHM)))
     cause->code = TPMID_ERROR_DECRYPT_FAILED;
+  /* A session that the TPM does not know the salt of: something else may lie in the parent's place by now. */
+  if (g_error_matches (cause, TPMID_ERROR, TPMID_ERROR_AUTH_FAILED))
+    tpm_link_forget (link, key->parent.handle);
   g_propagate_error (error, g_steal_pointer (&cause));
   return FALSE;
 }

@@ -29,7 +29,7 @@ start (TpmLink *link, const TpmParent *parent, gboolean lasting, ESYS_TR *ret_tr
 
   if (start_once (link, parent, lasting, ret_tr, &cause))
     return TRUE;
-  if (tpm_parent_was_removed (link, parent, cause))
+  if (tpm_parent_look_again (link, parent, cause))
     return start_once (link, parent, lasting, ret_tr, error);
   g_propagate_error (error, g_steal_pointer (&cause));
   return FALSE;
