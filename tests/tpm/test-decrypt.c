@@ -183,35 +183,86 @@ assert_persistent (Bench *bench, const char *expected)
 }
 
 /* Storage keys too, each of another template: another algorithm, another attribute, a Name of another length. */
+static const char *const foreign[] = {
+  "tpm2_createprimary -Q -C o -G rsa -c other",
+  "tpm2_createprimary -Q -C o -G ecc -a 'fixedtpm|fixedparent|sensitivedataorigin|userwithauth|restricted|decrypt' -c other",
+  "tpm2_createprimary -Q -C o -G ecc -g sha384 -c other",
+};
+
+static void
+replace_parent (Bench *bench, const char *by)
+{
+  test_swtpm_run (bench->swtpm, "tpm2_evictcontrol -Q -C o -c 0x%x", TEST_PARENT);
+  test_swtpm_run (bench->swtpm, "%s", by);
+  test_swtpm_run (bench->swtpm, "tpm2_evictcontrol -Q -C o -c other 0x%x", TEST_PARENT);
+  test_swtpm_run (bench->swtpm, "tpm2_flushcontext -Q -t");
+}
+
+static void
+assert_nothing_is_made (Bench *bench)
+{
+  g_auto (TpmNewKey) made = { 0 };
+  g_autoptr (GError) error = NULL;
+
+  g_assert_false (test_decrypt_make (bench->link, TEST_KEY_LOADED, &made, &error));
+  assert_tpmid_error (error, TPMID_ERROR_HANDLE_TAKEN);
+  g_assert_null (made.public_blob);
+  test_decrypt_assert_tidy (bench->link);
+}
+
 static void
 what_others_put_at_the_parents_handle_stays (void)
 {
-  static const char *const foreign[] = {
-    "tpm2_createprimary -Q -C o -G rsa -c other",
-    "tpm2_createprimary -Q -C o -G ecc -a 'fixedtpm|fixedparent|sensitivedataorigin|userwithauth|restricted|decrypt' -c other",
-    "tpm2_createprimary -Q -C o -G ecc -g sha384 -c other",
-  };
-
   for (gsize i = 0; i < G_N_ELEMENTS (foreign); i++)
     for (gsize k = 0; k < G_N_ELEMENTS (settings); k++)
       {
         g_auto (Bench) bench = { NULL };
-        g_auto (TpmNewKey) made = { 0 };
-        g_autoptr (GError) error = NULL;
 
         bench_init (&bench, &settings[k]);
-        test_swtpm_run (bench.swtpm, "tpm2_evictcontrol -Q -C o -c 0x%x", TEST_PARENT);
-        test_swtpm_run (bench.swtpm, "%s", foreign[i]);
-        test_swtpm_run (bench.swtpm, "tpm2_evictcontrol -Q -C o -c other 0x%x", TEST_PARENT);
-        test_swtpm_run (bench.swtpm, "tpm2_flushcontext -Q -t");
+        replace_parent (&bench, foreign[i]);
         reopen (&bench);
         assert_refuses (&bench, TPMID_ERROR_HANDLE_TAKEN);
         assert_refuses (&bench, TPMID_ERROR_HANDLE_TAKEN);
         bench.key.parent.is_pinned = FALSE;
         assert_refuses (&bench, TPMID_ERROR_HANDLE_TAKEN);
-        g_assert_false (test_decrypt_make (bench.link, TEST_KEY_LOADED, &made, &error));
-        assert_tpmid_error (error, TPMID_ERROR_HANDLE_TAKEN);
+        assert_nothing_is_made (&bench);
         assert_persistent (&bench, settings[k].kind == TEST_KEY_PERSISTENT ? "- 0x81005400\n- 0x81005402\n" : "- 0x81005400\n");
+      }
+}
+
+/* Behind our back: what ESYS knows of the handle is the key that was there. */
+static void
+no_key_is_made_under_what_others_put_there (void)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (foreign); i++)
+    {
+      g_auto (Bench) bench = { NULL };
+
+      bench_init (&bench, &settings[2]);
+      replace_parent (&bench, foreign[i]);
+      assert_nothing_is_made (&bench);
+      assert_nothing_is_made (&bench);
+    }
+}
+
+/* The same for what there is; a session with the wrong salt does not say why it is refused. */
+static void
+a_key_is_not_orphaned_by_what_others_put_there (void)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (foreign); i++)
+    for (gsize k = 0; k < G_N_ELEMENTS (settings); k++)
+      {
+        g_auto (Bench) bench = { NULL };
+        g_autoptr (GError) error = NULL;
+
+        bench_init (&bench, &settings[k]);
+        replace_parent (&bench, foreign[i]);
+        g_assert_false (test_decrypt_try (bench.link, &bench.key, &bench.block, &error));
+        if (settings[k].kind == TEST_KEY_LOADED || !g_error_matches (error, TPMID_ERROR, TPMID_ERROR_AUTH_FAILED))
+          assert_tpmid_error (error, TPMID_ERROR_HANDLE_TAKEN);
+        assert_refuses (&bench, TPMID_ERROR_HANDLE_TAKEN);
+        test_swtpm_run (bench.swtpm, "tpm2_evictcontrol -Q -C o -c 0x%x", TEST_PARENT);
+        (void) decrypt (&bench);
       }
 }
 
@@ -462,6 +513,7 @@ a_key_is_put_back_to_its_handle (void)
   bench_init (&bench, &settings[0]);
   g_assert_false (tpm_make_persistent (bench.link, &bench.key, TEST_CREDENTIALS, &error));
   assert_tpmid_error (error, TPMID_ERROR_HANDLE_TAKEN);
+  g_assert_nonnull (strstr (error->message, "tpm2_evictcontrol -c 0x81005402"));
   g_clear_error (&error);
   test_swtpm_run (bench.swtpm, "tpm2_evictcontrol -Q -C o -c 0x%x", TEST_CREDENTIALS);
   assert_refuses (&bench, TPMID_ERROR_KEY_ORPHANED);
@@ -479,6 +531,8 @@ main (int argc, char **argv)
   g_test_add_func ("/tpm/decrypt/commands-are-as-documented", commands_are_as_documented);
   g_test_add_func ("/tpm/decrypt/making-takes-as-many-commands-as-documented", making_takes_as_many_commands_as_documented);
   g_test_add_func ("/tpm/decrypt/what-others-put-at-the-parents-handle-stays", what_others_put_at_the_parents_handle_stays);
+  g_test_add_func ("/tpm/decrypt/no-key-is-made-under-what-others-put-there", no_key_is_made_under_what_others_put_there);
+  g_test_add_func ("/tpm/decrypt/a-key-is-not-orphaned-by-what-others-put-there", a_key_is_not_orphaned_by_what_others_put_there);
   g_test_add_func ("/tpm/decrypt/a-parent-that-others-removed-is-made-anew", a_parent_that_others_removed_is_made_anew);
   g_test_add_func ("/tpm/decrypt/a-key-is-made-under-a-parent-that-others-removed", a_key_is_made_under_a_parent_that_others_removed);
   g_test_add_func ("/tpm/decrypt/keys-of-a-tpm-that-was-cleared-are-orphaned", keys_of_a_tpm_that_was_cleared_are_orphaned);
