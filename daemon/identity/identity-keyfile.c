@@ -124,9 +124,11 @@ identity_keyfile_load (const char *state_path, const char *name, IdentityKeyfile
 
   if (!base_file_read (path, FILE_MAX, &bytes, error))
     return FALSE;
+  /* Of no bytes there is no data. */
   char *text = g_bytes_unref_to_data (bytes, &size);
-  gboolean good = parse (text, size, path, &file, error);
-  explicit_bzero (text, size);
+  gboolean good = parse (text != NULL ? text : "", size, path, &file, error);
+  if (text != NULL)
+    explicit_bzero (text, size);
   g_free (text);
   if (!good)
     return FALSE;

@@ -21,6 +21,16 @@ gboolean tpm_key_fail_taken (guint32 handle, GError **error);
 gboolean tpm_key_load (TpmLink *link, ESYS_TR parent, GBytes *public_blob, GBytes *private_blob, TpmTransient *key, GError **error);
 
 /**
+ * tpm_key_load_ref:
+ * @ref: with both blobs
+ * @key: (inout): as for tpm_key_load()
+ * @error: those of tpm_key_load() and of tpm_parent_get()
+ *
+ * The same under the parent of @ref, which is looked at first. One command when the parent is in the link's cache.
+ */
+gboolean tpm_key_load_ref (TpmLink *link, const TpmKeyRef *ref, TpmTransient *key, GError **error);
+
+/**
  * tpm_key_keep:
  * @key: a loaded key
  * @public: what it is

@@ -125,6 +125,28 @@ tpm_key_load (TpmLink *link, ESYS_TR parent, GBytes *public_blob, GBytes *privat
 }
 
 static gboolean
+load_once (TpmLink *link, const TpmKeyRef *ref, TpmTransient *key, GError **error)
+{
+  ESYS_TR parent;
+
+  return tpm_parent_get (link, &ref->parent, &parent, NULL, error)
+         && tpm_key_load (link, parent, ref->public_blob, ref->private_blob, key, error);
+}
+
+gboolean
+tpm_key_load_ref (TpmLink *link, const TpmKeyRef *ref, TpmTransient *key, GError **error)
+{
+  g_autoptr (GError) cause = NULL;
+
+  if (load_once (link, ref, key, &cause))
+    return TRUE;
+  if (tpm_parent_look_again (link, &ref->parent, cause))
+    return load_once (link, ref, key, error);
+  g_propagate_error (error, g_steal_pointer (&cause));
+  return FALSE;
+}
+
+static gboolean
 fail_orphaned (guint32 handle, GError **error)
 {
   g_set_error (error, TPMID_ERROR, TPMID_ERROR_KEY_ORPHANED,
@@ -167,10 +189,8 @@ static gboolean
 get_loaded (TpmLink *link, const TpmKeyRef *key, TpmTransient *loaded, ESYS_TR *ret_tr, gsize *ret_size, GError **error)
 {
   TpmPublic public;
-  ESYS_TR parent;
 
-  if (!tpm_blob_read_public (key->public_blob, &public, error) || !tpm_parent_get (link, &key->parent, &parent, NULL, error)
-      || !tpm_key_load (link, parent, key->public_blob, key->private_blob, loaded, error))
+  if (!tpm_blob_read_public (key->public_blob, &public, error) || !tpm_key_load_ref (link, key, loaded, error))
     return FALSE;
   *ret_tr = loaded->tr;
   *ret_size = public.size;
@@ -292,6 +312,9 @@ fail_decrypt (TpmLink *link, const TpmKeyRef *key, TSS2_RC rc, GError **error, c
       || (rc == TPM2_RC_FAILURE && g_error_matches (cause, TPMID_ERROR, TPMID_ERROR_FAILED))
       || ((rc & TPM2_RC_P) != 0 && g_error_matches (cause, TPMID_ERROR, TPMID_ERROR_UNSUPPORTED_ALGORITHM)))
     cause->code = TPMID_ERROR_DECRYPT_FAILED;
+  /* A session that the TPM does not know the salt of: something else may lie in the parent's place by now. */
+  if (g_error_matches (cause, TPMID_ERROR, TPMID_ERROR_AUTH_FAILED))
+    tpm_link_forget (link, key->parent.handle);
   g_propagate_error (error, g_steal_pointer (&cause));
   return FALSE;
 }

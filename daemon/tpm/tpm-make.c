@@ -44,6 +44,19 @@ judge (const TPM2B_PUBLIC *public, TpmKeyAlgorithm algorithm, TpmPurpose purpose
   return FALSE;
 }
 
+/* The password that authorizes the parent does not bind the command to its Name, and the link's cache does not know of what others did
+ * since: a key under something else than the storage root key may be readable to who put that there. Part 2, 15.1. */
+static gboolean
+check_parent (const TPM2B_CREATION_DATA *creation, const guint8 srk_name[TPM_NAME_SIZE], GError **error)
+{
+  const TPM2B_NAME *name = &creation->creationData.parentName;
+
+  if (name->size == TPM_NAME_SIZE && memcmp (name->name, srk_name, TPM_NAME_SIZE) == 0)
+    return TRUE;
+  g_set_error (error, TPMID_ERROR, TPMID_ERROR_KEY_ORPHANED, "create a key: it was made under another key than the storage root key");
+  return FALSE;
+}
+
 static gboolean
 create (TpmLink *link, ESYS_TR parent, TpmKeyAlgorithm algorithm, TpmPurpose purpose, TpmNewKey *made, GError **error)
 {
@@ -53,6 +66,7 @@ create (TpmLink *link, ESYS_TR parent, TpmKeyAlgorithm algorithm, TpmPurpose pur
   TPML_PCR_SELECTION no_pcrs = { 0 };
   g_autoptr (TPM2B_PRIVATE) private = NULL;
   g_autoptr (TPM2B_PUBLIC) public = NULL;
+  g_autoptr (TPM2B_CREATION_DATA) creation = NULL;
 
   if (!tpm_template_key (algorithm, purpose, &template))
     {
@@ -60,9 +74,11 @@ create (TpmLink *link, ESYS_TR parent, TpmKeyAlgorithm algorithm, TpmPurpose pur
       return FALSE;
     }
   TSS2_RC rc = Esys_Create (tpm_link_esys (link), parent, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &no_sensitive, &template,
-                            &no_outside_info, &no_pcrs, &private, &public, NULL, NULL, NULL);
+                            &no_outside_info, &no_pcrs, &private, &public, &creation, NULL, NULL);
   if (rc != TSS2_RC_SUCCESS)
     return tpm_link_fail (link, rc, error, "create a key");
+  if (!check_parent (creation, made->srk_name, error))
+    return FALSE;
   made->private_blob = tpm_blob_from_private (private);
   return judge (public, algorithm, purpose, made, error);
 }
@@ -78,14 +94,29 @@ keep (TpmLink *link, ESYS_TR parent, const TpmNewKey *made, guint32 handle, GErr
 
 /* What it needs of the TPM besides the key is gone when it returns. */
 static gboolean
-make (TpmLink *link, const TpmParent *parent, guint32 handle, TpmKeyAlgorithm algorithm, TpmPurpose purpose, TpmNewKey *made,
-      GError **error)
+make_once (TpmLink *link, const TpmParent *parent, guint32 handle, TpmKeyAlgorithm algorithm, TpmPurpose purpose, TpmNewKey *made,
+           GError **error)
 {
   g_auto (TpmTransient) primary = { link, ESYS_TR_NONE };
   ESYS_TR tr;
 
   return get_parent (link, parent, &primary, &tr, made->srk_name, error)
          && create (link, tr, algorithm, purpose, made, error) && (handle == 0 || keep (link, tr, made, handle, error));
+}
+
+static gboolean
+make (TpmLink *link, const TpmParent *parent, guint32 handle, TpmKeyAlgorithm algorithm, TpmPurpose purpose, TpmNewKey *made,
+      GError **error)
+{
+  g_autoptr (GError) cause = NULL;
+
+  if (make_once (link, parent, handle, algorithm, purpose, made, &cause))
+    return TRUE;
+  tpm_new_key_clear (made);
+  if (parent != NULL && tpm_parent_look_again (link, parent, cause))
+    return make_once (link, parent, handle, algorithm, purpose, made, error);
+  g_propagate_error (error, g_steal_pointer (&cause));
+  return FALSE;
 }
 
 gboolean
@@ -109,13 +140,13 @@ tpm_make_key (TpmLink *link, const TpmParent *parent, guint32 handle, TpmKeyAlgo
 gboolean
 tpm_make_persistent (TpmLink *link, const TpmKeyRef *key, guint32 handle, GError **error)
 {
-  TpmNewKey made = { .public_blob = key->public_blob, .private_blob = key->private_blob };
+  g_auto (TpmTransient) loaded = { link, ESYS_TR_NONE };
+  TpmPublic public;
   gboolean taken;
-  ESYS_TR tr;
 
-  if (!tpm_blob_read_public (key->public_blob, &made.public, error) || !tpm_link_has_handle (link, handle, &taken, error))
+  if (!tpm_blob_read_public (key->public_blob, &public, error) || !tpm_link_has_handle (link, handle, &taken, error))
     return FALSE;
   if (taken)
     return tpm_key_fail_taken (handle, error);
-  return tpm_parent_get (link, &key->parent, &tr, NULL, error) && keep (link, tr, &made, handle, error);
+  return tpm_key_load_ref (link, key, &loaded, error) && tpm_key_keep (link, loaded.tr, &public, handle, error);
 }

@@ -6,9 +6,11 @@
 
 #include <string.h>
 
+/* Forgotten, so that the next call sees when it is there no more. */
 static gboolean
-fail_taken (const TpmParent *parent, GError **error)
+fail_taken (TpmLink *link, const TpmParent *parent, GError **error)
 {
+  tpm_link_forget (link, parent->handle);
   g_set_error (error, TPMID_ERROR, TPMID_ERROR_HANDLE_TAKEN,
                "handle 0x%08x of the TPM is taken by something else than this TPM's storage root key; configure another ParentHandle=, or "
                "remove it with tpm2_evictcontrol -c 0x%08x",
@@ -61,7 +63,7 @@ read_name (TpmLink *link, const TpmParent *parent, ESYS_TR tr, guint8 ret_name[T
   if (rc != TSS2_RC_SUCCESS)
     return tpm_link_fail (link, rc, error, "name the storage root key");
   if (name->size != TPM_NAME_SIZE)
-    return fail_taken (parent, error);
+    return fail_taken (link, parent, error);
   memcpy (ret_name, name->name, TPM_NAME_SIZE);
   return TRUE;
 }
@@ -74,7 +76,7 @@ check (TpmLink *link, const TpmParent *parent, ESYS_TR tr, GError **error)
   guint8 name[TPM_NAME_SIZE], expected[TPM_NAME_SIZE];
 
   if (note->size != 0)
-    return !parent->is_pinned || memcmp (note->name, parent->name, TPM_NAME_SIZE) == 0 || fail_taken (parent, error);
+    return !parent->is_pinned || memcmp (note->name, parent->name, TPM_NAME_SIZE) == 0 || fail_taken (link, parent, error);
   if (!read_name (link, parent, tr, name, error))
     return FALSE;
   if (parent->is_pinned)
@@ -82,7 +84,7 @@ check (TpmLink *link, const TpmParent *parent, ESYS_TR tr, GError **error)
   else if (!make (link, parent, FALSE, expected, error) || !tpm_link_check_open (link, error))
     return FALSE;
   if (memcmp (name, expected, TPM_NAME_SIZE) != 0)
-    return fail_taken (parent, error);
+    return fail_taken (link, parent, error);
 
   note = tpm_link_note (link, parent->handle);
   note->size = TPM_NAME_SIZE;
@@ -114,4 +116,21 @@ tpm_parent_get (TpmLink *link, const TpmParent *parent, ESYS_TR *ret_tr, guint8 
   if (ret_name != NULL)
     memcpy (ret_name, tpm_link_note (link, parent->handle)->name, TPM_NAME_SIZE);
   return TRUE;
+}
+
+gboolean
+tpm_parent_look_again (TpmLink *link, const TpmParent *parent, const GError *cause)
+{
+  /* Nothing is there; what is there did not make the key; it is a key of another kind. */
+  static const TpmidError suspicious[] = {
+    TPMID_ERROR_NOT_FOUND, TPMID_ERROR_KEY_ORPHANED, TPMID_ERROR_UNSUPPORTED_ALGORITHM, TPMID_ERROR_INVALID_BLOB,
+  };
+
+  for (gsize i = 0; tpm_link_is_open (link) && i < G_N_ELEMENTS (suspicious); i++)
+    if (g_error_matches (cause, TPMID_ERROR, (gint) suspicious[i]))
+      {
+        tpm_link_forget (link, parent->handle);
+        return TRUE;
+      }
+  return FALSE;
 }

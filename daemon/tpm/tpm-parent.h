@@ -18,4 +18,15 @@ G_BEGIN_DECLS
  */
 gboolean tpm_parent_get (TpmLink *link, const TpmParent *parent, ESYS_TR *ret_tr, guint8 *ret_name, GError **error);
 
+/**
+ * tpm_parent_look_again:
+ * @cause: why a command that has the parent as its only handle failed
+ *
+ * TPM thread. Somebody may remove the parent, put something else in its place, or clear the TPM, while it is in the link's cache. It is not
+ * any more after an error that this may have caused, so that the next tpm_parent_get() looks again. No command.
+ *
+ * Returns: whether it may be that, and the command may be sent once more under what tpm_parent_get() finds now
+ */
+gboolean tpm_parent_look_again (TpmLink *link, const TpmParent *parent, const GError *cause);
+
 G_END_DECLS

@@ -5,7 +5,7 @@
 #include "tpm-rc.h"
 
 static gboolean
-start (TpmLink *link, const TpmParent *parent, gboolean lasting, ESYS_TR *ret_tr, GError **error)
+start_once (TpmLink *link, const TpmParent *parent, gboolean lasting, ESYS_TR *ret_tr, GError **error)
 {
   static const TPMT_SYM_DEF symmetric = { .algorithm = TPM2_ALG_AES, .keyBits.aes = 128, .mode.aes = TPM2_ALG_CFB };
   TPMA_SESSION attributes = TPMA_SESSION_ENCRYPT | (lasting ? TPMA_SESSION_CONTINUESESSION : 0);
@@ -20,6 +20,19 @@ start (TpmLink *link, const TpmParent *parent, gboolean lasting, ESYS_TR *ret_tr
   if (rc == TSS2_RC_SUCCESS)
     rc = Esys_TRSess_SetAttributes (esys, *ret_tr, attributes, 0xff);
   return rc == TSS2_RC_SUCCESS || tpm_link_fail (link, rc, error, "start an encrypted session");
+}
+
+static gboolean
+start (TpmLink *link, const TpmParent *parent, gboolean lasting, ESYS_TR *ret_tr, GError **error)
+{
+  g_autoptr (GError) cause = NULL;
+
+  if (start_once (link, parent, lasting, ret_tr, &cause))
+    return TRUE;
+  if (tpm_parent_look_again (link, parent, cause))
+    return start_once (link, parent, lasting, ret_tr, error);
+  g_propagate_error (error, g_steal_pointer (&cause));
+  return FALSE;
 }
 
 gboolean

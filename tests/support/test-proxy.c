@@ -46,6 +46,7 @@ struct TestProxy
   GMutex mutex;
   Plan plan;
   guint commands, spoiled;
+  GByteArray *record; /* NULL while nothing is recorded */
 };
 
 static guint32
@@ -211,6 +212,15 @@ count_spoiled (TestProxy *self)
   g_mutex_unlock (&self->mutex);
 }
 
+static void
+record (TestProxy *self, const guint8 *message, gsize size)
+{
+  g_mutex_lock (&self->mutex);
+  if (self->record != NULL)
+    g_byte_array_append (self->record, message, (guint) size);
+  g_mutex_unlock (&self->mutex);
+}
+
 /* The same in each run. */
 static void
 fill_with_noise (guint8 *bytes, gsize size)
@@ -250,6 +260,9 @@ spoil (const Plan *plan, guint8 *answer, gsize size)
     case TEST_SPOIL_GARBAGE:
       fill_with_noise (answer, size);
       return size;
+    case TEST_SPOIL_BIT:
+      answer[plan->code] ^= 1;
+      return size;
     case TEST_SPOIL_CODE:
     case TEST_N_SPOILS:
       break;
@@ -267,6 +280,12 @@ refuse (const Plan *plan, guint8 *answer)
   return HEADER_SIZE;
 }
 
+static gboolean
+has_nothing_to_spoil (const Plan *plan, gsize size)
+{
+  return (plan->spoil == TEST_SPOIL_BODY && size == HEADER_SIZE) || (plan->spoil == TEST_SPOIL_BIT && size <= plan->code);
+}
+
 /* @ret_broken: what is given back is no message, nobody can tell where it ends. */
 static gsize
 make_answer (TestProxy *self, const guint8 *command, gsize size, guint8 answer[MESSAGE_SIZE], gboolean *ret_broken)
@@ -281,7 +300,7 @@ make_answer (TestProxy *self, const guint8 *command, gsize size, guint8 answer[M
       return refuse (&plan, answer);
     }
   size = ask_tpm (self, command, size, answer);
-  if (!now || size == 0 || (plan.spoil == TEST_SPOIL_BODY && size == HEADER_SIZE))
+  if (!now || size == 0 || has_nothing_to_spoil (&plan, size))
     return size;
   count_spoiled (self);
   *ret_broken = TRUE;
@@ -298,7 +317,9 @@ serve (TestProxy *self, int fd)
 
   if (size == 0)
     return FALSE;
+  record (self, command, size);
   size = make_answer (self, command, size, answer, &broken);
+  record (self, answer, size);
   if (size == 0 || !write_message (fd, answer, size))
     return FALSE;
   /* On a socket a reader would wait for what is missing; a device gives what it has. */
@@ -429,6 +450,7 @@ test_proxy_free (TestProxy *self)
   else
     close_socket (self);
   g_mutex_clear (&self->mutex);
+  g_clear_pointer (&self->record, g_byte_array_unref);
   g_free (self->path);
   g_free (self->tpm);
   g_free (self->tcti);
@@ -465,4 +487,23 @@ test_proxy_get_commands (TestProxy *self)
   guint commands = self->commands;
   g_mutex_unlock (&self->mutex);
   return commands;
+}
+
+void
+test_proxy_record (TestProxy *self)
+{
+  g_mutex_lock (&self->mutex);
+  g_clear_pointer (&self->record, g_byte_array_unref);
+  self->record = g_byte_array_new ();
+  g_mutex_unlock (&self->mutex);
+}
+
+GBytes *
+test_proxy_take_record (TestProxy *self)
+{
+  g_mutex_lock (&self->mutex);
+  GByteArray *taken = g_steal_pointer (&self->record);
+  g_mutex_unlock (&self->mutex);
+  g_assert_nonnull (taken);
+  return g_byte_array_free_to_bytes (taken);
 }

@@ -35,6 +35,7 @@ typedef enum
   TEST_SPOIL_BODY,    /* the header is right, all behind it is noise; an answer that is all header is left as it is */
   TEST_SPOIL_GARBAGE, /* noise from the first byte on */
   TEST_SPOIL_CODE,    /* a well-formed answer with a response code; the TPM never sees the command */
+  TEST_SPOIL_BIT,     /* one bit is another, in the byte at an offset; past its end an answer is left as it is */
   TEST_N_SPOILS
 } TestSpoil;
 
@@ -66,7 +67,7 @@ const char *test_proxy_tcti (TestProxy *self);
  * test_proxy_spoil:
  * @nth: which answer from now on, from 1
  * @times: how many in a row from there
- * @code: for %TEST_SPOIL_CODE
+ * @code: for %TEST_SPOIL_CODE; the offset for %TEST_SPOIL_BIT
  *
  * Replaces what was to be spoiled before.
  */
@@ -85,6 +86,22 @@ guint test_proxy_get_spoiled (TestProxy *self);
  * Returns: how many commands have come since the beginning
  */
 guint test_proxy_get_commands (TestProxy *self);
+
+/**
+ * test_proxy_record:
+ *
+ * Keeps, from now on, all that crosses: each command as it came, and each answer as it is given back.
+ */
+void test_proxy_record (TestProxy *self);
+
+/**
+ * test_proxy_take_record:
+ *
+ * Ends the recording.
+ *
+ * Returns: (transfer full): what crossed since test_proxy_record(), one message behind the other
+ */
+GBytes *test_proxy_take_record (TestProxy *self);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TestProxy, test_proxy_free)
 

@@ -255,6 +255,19 @@ test_swtpm_run (TestSwtpm *self, const char *command, ...)
 }
 
 void
+test_swtpm_suspend (TestSwtpm *self)
+{
+  gboolean started_by_firmware = self->started_by_firmware;
+
+  test_swtpm_run (self, "tpm2_shutdown");
+  test_swtpm_kill (self);
+  self->started_by_firmware = FALSE;
+  test_swtpm_start (self);
+  self->started_by_firmware = started_by_firmware;
+  test_swtpm_run (self, "tpm2_startup");
+}
+
+void
 test_swtpm_assert_clean (TestSwtpm *self)
 {
   g_autofree char *objects = test_swtpm_tool (self, "tpm2_getcap handles-transient");

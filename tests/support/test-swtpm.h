@@ -50,6 +50,13 @@ void test_swtpm_kill (TestSwtpm *self);
 void test_swtpm_start (TestSwtpm *self);
 
 /**
+ * test_swtpm_suspend:
+ *
+ * The device sleeps and wakes up again: TPM2_Shutdown (STATE) of the kernel, no power, TPM2_Startup (STATE) of firmware.
+ */
+void test_swtpm_suspend (TestSwtpm *self);
+
+/**
  * test_swtpm_forget_state:
  *
  * Between kill and start: the next start is another TPM, at the same TCTI.

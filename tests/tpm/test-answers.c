@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A TPM whose answers cannot be what a TPM answers, and one that asks for patience, seen on the wire. */
+#include "test-decrypt.h"
 #include "test-proxy.h"
 #include "test-trouble.h"
 
@@ -11,6 +12,8 @@
 #include <unistd.h>
 
 static TestFaults faults;
+/* By kind; made once for each TPM. */
+static TpmNewKey keys[TEST_N_KEY_KINDS];
 
 /* A TPM whose answers can be spoiled, and a link to it. */
 typedef struct
@@ -75,6 +78,47 @@ sign (TpmLink *link, GError **error)
   return signature != NULL;
 }
 
+static gboolean
+make (TestKeyKind kind, TpmLink *link, GError **error)
+{
+  tpm_new_key_clear (&keys[kind]);
+  return test_decrypt_make (link, kind, &keys[kind], error) || g_error_matches (*error, TPMID_ERROR, TPMID_ERROR_HANDLE_TAKEN);
+}
+
+static gboolean
+make_persistent (TpmLink *link, GError **error)
+{
+  return keys[TEST_KEY_PERSISTENT].public_blob != NULL || make (TEST_KEY_PERSISTENT, link, error);
+}
+
+static gboolean
+make_loaded (TpmLink *link, GError **error)
+{
+  return keys[TEST_KEY_LOADED].public_blob != NULL || make (TEST_KEY_LOADED, link, error);
+}
+
+static gboolean
+decrypt (TestKeyKind kind, TpmLink *link, GError **error)
+{
+  TpmKeyRef key = test_decrypt_ref (&keys[kind], kind);
+  TestBlock block;
+
+  test_block_init (&block, &keys[kind].public, 1);
+  return test_decrypt_try (link, &key, &block, error);
+}
+
+static gboolean
+decrypt_persistent (TpmLink *link, GError **error)
+{
+  return decrypt (TEST_KEY_PERSISTENT, link, error);
+}
+
+static gboolean
+decrypt_loaded (TpmLink *link, GError **error)
+{
+  return decrypt (TEST_KEY_LOADED, link, error);
+}
+
 /* Opens as the queue does, and works. */
 static gboolean
 use (Bench *bench, Operation operation, GError **error)
@@ -91,7 +135,7 @@ assert_works (Bench *bench, Operation operation)
   if (!use (bench, operation, &error))
     g_assert_no_error (error);
   test_tpm_ensure (bench->link);
-  test_trouble_assert_nothing_left (bench->link);
+  test_decrypt_assert_tidy (bench->link);
 }
 
 /* A job may succeed where nothing but its tidying up failed, and then the link has to go. Opening the TCTI tries out, with
@@ -165,13 +209,13 @@ no_spoilt_answer_outlives_its_job_when_writing_nv (void)
   spoil_each (store_serial, 10);
 }
 
-/* Three commands, and four of the opening. */
+/* @least: commands, with the four of the opening */
 static void
-no_spoilt_answer_outlives_its_job_when_opening_and_signing (void)
+spoil_each_with_opening (Operation prepare, Operation operation, guint least)
 {
   g_auto (Bench) bench = bench_new ();
 
-  assert_works (&bench, create);
+  assert_works (&bench, prepare);
   for (guint spoil = 0; spoil < TEST_SPOIL_CODE; spoil++)
     {
       guint nth = 0;
@@ -181,9 +225,27 @@ no_spoilt_answer_outlives_its_job_when_opening_and_signing (void)
           tpm_link_close (bench.link);
           nth++;
         }
-      while (spoil_one (&bench, sign, (TestSpoil) spoil, nth));
-      g_assert_cmpuint (nth - 1, >=, 7);
+      while (spoil_one (&bench, operation, (TestSpoil) spoil, nth));
+      g_assert_cmpuint (nth - 1, >=, least);
     }
+}
+
+static void
+no_spoilt_answer_outlives_its_job_when_opening_and_signing (void)
+{
+  spoil_each_with_opening (create, sign, 4 + 3);
+}
+
+static void
+no_spoilt_answer_outlives_its_job_when_opening_and_decrypting (void)
+{
+  spoil_each_with_opening (make_persistent, decrypt_persistent, 4 + 5);
+}
+
+static void
+no_spoilt_answer_outlives_its_job_when_opening_and_decrypting_with_a_loaded_key (void)
+{
+  spoil_each_with_opening (make_loaded, decrypt_loaded, 4 + 5);
 }
 
 /* Four times, at the opening or after it. */
@@ -250,11 +312,17 @@ main (int argc, char **argv)
                    no_spoilt_answer_outlives_its_job_when_writing_nv);
   g_test_add_func ("/tpm/answers/no-spoilt-answer-outlives-its-job-when-opening-and-signing",
                    no_spoilt_answer_outlives_its_job_when_opening_and_signing);
+  g_test_add_func ("/tpm/answers/no-spoilt-answer-outlives-its-job-when-opening-and-decrypting",
+                   no_spoilt_answer_outlives_its_job_when_opening_and_decrypting);
+  g_test_add_func ("/tpm/answers/no-spoilt-answer-outlives-its-job-when-opening-and-decrypting-with-a-loaded-key",
+                   no_spoilt_answer_outlives_its_job_when_opening_and_decrypting_with_a_loaded_key);
   g_test_add_func ("/tpm/answers/every-transient-answer-is-waited-out", every_transient_answer_is_waited_out);
   if (test_swtpm_is_device ())
     g_test_add_func ("/tpm/answers/an-answer-that-nobody-read-is-not-the-next-one",
                      an_answer_that_nobody_read_is_not_the_next_one);
   int status = g_test_run ();
   test_faults_print (&faults);
+  for (guint kind = 0; kind < TEST_N_KEY_KINDS; kind++)
+    tpm_new_key_clear (&keys[kind]);
   return status;
 }

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "test-tpm.h"
+#include "test-decrypt.h"
+#include "test-trouble.h"
 
-#include "tpm-key.h"
 #include "tpm-nv.h"
 
 #include <string.h>
 
-/* Opening a TPM alone takes so many commands. */
+/* Opening a TPM takes so many commands: alone, and where others use it too. */
 #define OPENING 4
+#define OPENING_SHARED 2
+
+static TestFaults faults;
 
 /* Fails the command of a certain number, or all of a certain kind, so many times. */
 typedef struct
@@ -85,6 +88,7 @@ fail_each_command (Operation operation, TSS2_RC rc, TpmidError expected, guint l
       if (fault.seen < nth)
         break;
       g_assert_cmpuint (fault.times, ==, 0);
+      faults.injected++;
 
       /* An error of the transport ends the link: what it left in the TPM goes when it opens again. */
       test_tpm_ensure (link);
@@ -95,6 +99,7 @@ fail_each_command (Operation operation, TSS2_RC rc, TpmidError expected, guint l
           && !g_error_matches (error, TPMID_ERROR, TPMID_ERROR_POLICY_NOT_MET))
         g_assert_no_error (error);
       test_swtpm_assert_clean (swtpm);
+      faults.survived++;
     }
   g_assert_cmpuint (failed, >=, least);
 }
@@ -122,6 +127,186 @@ static void
 answers_of_the_tpm_leave_nothing_behind_when_writing_nv (void)
 {
   fail_each_command (store_serial, TPM2_RC_SESSION_MEMORY, TPMID_ERROR_EXHAUSTED, 10);
+}
+
+/* Keys under a persistent parent, in one TPM. */
+typedef struct Work Work;
+struct Work
+{
+  gboolean (*run) (const Work *work, TpmLink *link, GError **error);
+  gboolean exclusive;
+  guint least;           /* commands */
+  TestKeyKind kind;
+  TestSwtpm *swtpm;
+  const TpmNewKey *made; /* what decrypts; NULL when that is made anew each time */
+};
+
+typedef struct
+{
+  TSS2_RC rc;
+  int expected; /* TpmidError; 0 = it depends on the command, and so may success */
+} Trouble;
+
+static gboolean
+make_signing_key (const Work *work, TpmLink *link, GError **error)
+{
+  static const TpmParent parent = { .handle = TEST_PARENT };
+  g_auto (TpmNewKey) made = { 0 };
+
+  return tpm_make_key (link, &parent, 0, TPM_KEY_ECC_P256, TPM_PURPOSE_SIGN, &made, error);
+}
+
+static gboolean
+make_credentials (const Work *work, TpmLink *link, GError **error)
+{
+  g_auto (TpmNewKey) made = { 0 };
+
+  return test_decrypt_make (link, TEST_KEY_PERSISTENT, &made, error);
+}
+
+static gboolean
+decrypt (const Work *work, TpmLink *link, GError **error)
+{
+  TpmKeyRef key = test_decrypt_ref (work->made, work->kind);
+  TestBlock block;
+
+  test_block_init (&block, &work->made->public, 1);
+  return test_decrypt_try (link, &key, &block, error);
+}
+
+/* What made keys makes them again, and their parent. */
+static void
+forget_keys (const Work *work)
+{
+  if (work->made == NULL)
+    test_swtpm_run (work->swtpm, "sh -c 'for h in $(tpm2_getcap handles-persistent | cut -c3-); do tpm2_evictcontrol -Q -C o -c $h; done'");
+}
+
+static void
+assert_survives (const Work *work, TpmLink *link)
+{
+  g_autoptr (GError) error = NULL;
+
+  test_decrypt_play_resource_manager (link, work->swtpm);
+  test_tpm_ensure (link);
+  test_decrypt_assert_tidy (link);
+  if (!work->run (work, link, &error) && !g_error_matches (error, TPMID_ERROR, TPMID_ERROR_HANDLE_TAKEN))
+    g_assert_no_error (error);
+  g_assert_true (tpm_link_is_open (link));
+  test_decrypt_assert_tidy (link);
+  tpm_link_close (link);
+  test_swtpm_assert_clean (work->swtpm);
+  faults.survived++;
+}
+
+/* Whether the work had so many commands. */
+static gboolean
+fail_one_command (const Work *work, const Trouble *trouble, guint nth)
+{
+  Fault fault = { .nth = nth + (work->exclusive ? OPENING : OPENING_SHARED), .times = 1, .rc = trouble->rc };
+  g_autoptr (TpmLink) link = test_decrypt_link (test_swtpm_tcti (work->swtpm), work->exclusive);
+  g_autoptr (GError) error = NULL;
+
+  forget_keys (work);
+  tpm_link_set_fault (link, inject, &fault);
+  test_tpm_ensure (link);
+  gboolean done = work->run (work, link, &error);
+  /* As in fail_each_command(). */
+  int expected = tpm_link_is_open (link) ? trouble->expected : TPMID_ERROR_TPM_UNAVAILABLE;
+  if (!done && trouble->expected != 0)
+    assert_tpmid_error (error, expected);
+  if (fault.seen < fault.nth)
+    {
+      g_assert_no_error (error);
+      fault.times = 0;
+      return FALSE;
+    }
+  g_assert_cmpuint (fault.times, ==, 0);
+  faults.injected++;
+  assert_survives (work, link);
+  return TRUE;
+}
+
+static void
+fail_each_command_of (Work *work, const Trouble *troubles, gsize n_troubles)
+{
+  for (guint exclusive = 0; exclusive < 2; exclusive++)
+    for (gsize i = 0; i < n_troubles; i++)
+      {
+        guint nth = 1;
+
+        work->exclusive = (gboolean) exclusive;
+        while (fail_one_command (work, &troubles[i], nth))
+          nth++;
+        g_assert_cmpuint (nth - 1, >=, work->least);
+      }
+}
+
+static void
+no_fault_outlives_the_making_of_a_key (void)
+{
+  static const Trouble troubles[] = {
+    { TSS2_TCTI_RC_IO_ERROR, TPMID_ERROR_TPM_UNAVAILABLE },
+    { TPM2_RC_OBJECT_MEMORY, TPMID_ERROR_EXHAUSTED },
+    { TPM2_RC_HANDLE + TPM2_RC_1, 0 },
+    { TPM2_RC_FAILURE, 0 },
+  };
+  g_autoptr (TestSwtpm) swtpm = test_swtpm_new ();
+  Work work = { .run = make_signing_key, .least = 7, .swtpm = swtpm };
+
+  fail_each_command_of (&work, troubles, G_N_ELEMENTS (troubles));
+}
+
+static void
+no_fault_outlives_the_making_of_credentials (void)
+{
+  static const Trouble troubles[] = {
+    { TSS2_TCTI_RC_IO_ERROR, TPMID_ERROR_TPM_UNAVAILABLE },
+    { TPM2_RC_OBJECT_MEMORY, TPMID_ERROR_EXHAUSTED },
+  };
+  g_autoptr (TestSwtpm) swtpm = test_swtpm_new ();
+  Work work = { .run = make_credentials, .least = 11, .swtpm = swtpm };
+
+  fail_each_command_of (&work, troubles, G_N_ELEMENTS (troubles));
+}
+
+/* A key is made, and then nothing of it is in ESYS any more. */
+static void
+no_fault_outlives_a_decryption (TestKeyKind kind)
+{
+  static const Trouble troubles[] = {
+    { TSS2_TCTI_RC_IO_ERROR, TPMID_ERROR_TPM_UNAVAILABLE },
+    { TPM2_RC_SESSION_MEMORY, TPMID_ERROR_EXHAUSTED },
+    { TPM2_RC_LOCKOUT, TPMID_ERROR_TPM_LOCKOUT },
+    { TPM2_RC_REFERENCE_S0, TPMID_ERROR_TPM_UNAVAILABLE },
+    { TPM2_RC_AUTH_FAIL + TPM2_RC_S + TPM2_RC_1, TPMID_ERROR_AUTH_FAILED },
+    { TPM2_RC_HANDLE + TPM2_RC_1, 0 },
+    { TPM2_RC_VALUE + TPM2_RC_P + TPM2_RC_1, 0 },
+    { TPM2_RC_FAILURE, 0 },
+  };
+  g_autoptr (TestSwtpm) swtpm = test_swtpm_new ();
+  g_autoptr (TpmLink) link = test_tpm_link (swtpm);
+  g_auto (TpmNewKey) made = { 0 };
+  g_autoptr (GError) error = NULL;
+  Work work = { .run = decrypt, .kind = kind, .least = 5, .swtpm = swtpm, .made = &made };
+
+  test_tpm_ensure (link);
+  (void) test_decrypt_make (link, kind, &made, &error);
+  g_assert_no_error (error);
+  tpm_link_close (link);
+  fail_each_command_of (&work, troubles, G_N_ELEMENTS (troubles));
+}
+
+static void
+no_fault_outlives_a_decryption_with_a_persistent_key (void)
+{
+  no_fault_outlives_a_decryption (TEST_KEY_PERSISTENT);
+}
+
+static void
+no_fault_outlives_a_decryption_with_a_loaded_key (void)
+{
+  no_fault_outlives_a_decryption (TEST_KEY_LOADED);
 }
 
 static void
@@ -305,6 +490,11 @@ main (int argc, char **argv)
   g_test_add_func ("/tpm/faults/io-errors-leave-nothing-behind-when-writing-nv", io_errors_leave_nothing_behind_when_writing_nv);
   g_test_add_func ("/tpm/faults/answers-of-the-tpm-leave-nothing-behind-when-writing-nv",
                    answers_of_the_tpm_leave_nothing_behind_when_writing_nv);
+  g_test_add_func ("/tpm/faults/no-fault-outlives-the-making-of-a-key", no_fault_outlives_the_making_of_a_key);
+  g_test_add_func ("/tpm/faults/no-fault-outlives-the-making-of-credentials", no_fault_outlives_the_making_of_credentials);
+  g_test_add_func ("/tpm/faults/no-fault-outlives-a-decryption-with-a-persistent-key",
+                   no_fault_outlives_a_decryption_with_a_persistent_key);
+  g_test_add_func ("/tpm/faults/no-fault-outlives-a-decryption-with-a-loaded-key", no_fault_outlives_a_decryption_with_a_loaded_key);
   g_test_add_func ("/tpm/faults/transient-answers-are-waited-out", transient_answers_are_waited_out);
   g_test_add_func ("/tpm/faults/waiting-for-retry-ends-in-busy", waiting_for_retry_ends_in_busy);
   g_test_add_func ("/tpm/faults/waiting-for-nv-ends-in-rate-limited", waiting_for_nv_ends_in_rate_limited);
@@ -314,5 +504,7 @@ main (int argc, char **argv)
   g_test_add_func ("/tpm/faults/failure-mode-is-asked-for-again-at-opening", failure_mode_is_asked_for_again_at_opening);
   g_test_add_func ("/tpm/faults/lockout-is-reported-with-fresh-facts", lockout_is_reported_with_fresh_facts);
   g_test_add_func ("/tpm/faults/errors-of-esys-rebuild-the-link", errors_of_esys_rebuild_the_link);
-  return g_test_run ();
+  int status = g_test_run ();
+  test_faults_print (&faults);
+  return status;
 }
