@@ -340,7 +340,7 @@ is_making (gpointer data)
   g_autoptr (GVariant) reply = testbed_call (data, PATH_DEVICE, "org.tpmid1.Device.GetStatus", g_variant_new ("(a{sv})", NULL));
   g_autofree char *text = g_variant_print (reply, FALSE);
 
-  return strstr (text, "'create-key'") != NULL;
+  return strstr (text, "'make-key'") != NULL;
 }
 
 static void
