@@ -224,13 +224,23 @@ restore (const IdentityKeyring *self, TpmLink *link, IdentityKeyfile *file, GErr
   return set_aside (self, error) ? make_credentials (self, link, error) : NULL;
 }
 
+/* @in_the_way: whether there is a file, read or not, that a file of this key would have to replace */
 static IdentityKey *
-take_found (const IdentityKeyring *self, const IdentityKeyfile *file, const TpmPublic *public, GError **error)
+take_found (const IdentityKeyring *self, const IdentityKeyfile *file, gboolean in_the_way, const TpmPublic *public, GError **error)
 {
   if (is_of_file (file, public))
     return key_from_file (self, IDENTITY_CREDENTIALS, file, error);
-  gboolean has_file = file->tpm.public_blob != NULL || file->softkey != NULL;
-  return !has_file || set_aside (self, error) ? adopt (self, public, error) : NULL;
+  return !in_the_way || set_aside (self, error) ? adopt (self, public, error) : NULL;
+}
+
+static gboolean
+find (const IdentityKeyring *self, TpmLink *link, TpmPublic *ret_public, GError **error)
+{
+  if (tpm_key_find (link, self->config->credentials_key_handle, TPM_PURPOSE_CREDENTIALS, ret_public, error))
+    return TRUE;
+  if (error != NULL && g_error_matches (*error, TPMID_ERROR, TPMID_ERROR_HANDLE_TAKEN))
+    g_prefix_error (error, "CredentialsKeyHandle: ");
+  return FALSE;
 }
 
 IdentityKey *
@@ -242,9 +252,8 @@ identity_keyring_ensure_credentials (const IdentityKeyring *self, TpmLink *link,
   TpmPublic public;
   gboolean has_file = identity_keyfile_load (self->config->state_path, IDENTITY_CREDENTIALS, &file, &unread);
 
-  if (self->mode == IDENTITY_MODE_TPM
-      && tpm_key_find (link, self->config->credentials_key_handle, TPM_PURPOSE_CREDENTIALS, &public, &absent))
-    return take_found (self, &file, &public, error);
+  if (self->mode == IDENTITY_MODE_TPM && find (self, link, &public, &absent))
+    return take_found (self, &file, has_file || is_file_of_no_use (unread), &public, error);
   if (absent != NULL && !g_error_matches (absent, TPMID_ERROR, TPMID_ERROR_NOT_FOUND))
     {
       g_propagate_error (error, g_steal_pointer (&absent));

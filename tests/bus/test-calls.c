@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define INVALID "org.tpmid1.Error.InvalidArgument"
+#define MESSAGE_MAX (256 * 1024)
 
 /* What tpmidd answers to good and to bad requests. */
 
@@ -165,6 +166,61 @@ a_signature_verifies_with_openssl (Testbed *t, gconstpointer data)
     }
 }
 
+/* What openssl hashes itself, and what it is told the digest of. */
+static void
+a_message_is_signed_as_its_digest_would_be (Testbed *t, gconstpointer data)
+{
+  static const struct
+  {
+    const char *hash, *options;
+    gsize size;
+  } cases[] = {
+    { "-sha256", NULL, 0 },
+    { "-sha256", "{'scheme': <'ecdsa'>, 'hash': <'sha256'>}", 1 },
+    { "-sha384", "{'hash': <'sha384'>}", 4096 },
+    { "-sha512", "{'hash': <'sha512'>}", MESSAGE_MAX },
+  };
+  g_autofree guint8 *message = g_malloc (MESSAGE_MAX + 1);
+
+  memset (message, 'm', MESSAGE_MAX + 1);
+  testbed_boot (t);
+  g_autoptr (GVariant) public_key = testbed_get_key_property (t, PATH_KEY, "PublicKey");
+  g_free (testbed_write_file (t, "public", g_variant_get_data (public_key), g_variant_get_size (public_key)));
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autoptr (GVariant) reply = testbed_call (t, PATH_KEY, "org.tpmid1.Key.SignMessage",
+                                                 bytes_parameters (message, cases[i].size, cases[i].options));
+      g_autoptr (GBytes) signature = reply_bytes (reply);
+      g_autofree char *output = NULL;
+      g_free (testbed_write_file (t, "message", message, cases[i].size));
+      g_free (testbed_write_file (t, "sig", g_bytes_get_data (signature, NULL), g_bytes_get_size (signature)));
+      int status = testbed_run (t, &output, "sh", "-c", "cd \"$0\" && openssl dgst \"$1\" -keyform DER -verify public -signature sig "
+                                "message && openssl dgst \"$1\" -binary message >digest && openssl pkeyutl -verify -pubin -keyform DER "
+                                "-inkey public -sigfile sig -in digest", t->folder, cases[i].hash, NULL);
+      if (status != 0)
+        g_error ("openssl: %s", output);
+    }
+  testbed_assert_fails (t, PATH_KEY, "org.tpmid1.Key.SignMessage", bytes_parameters (message, MESSAGE_MAX + 1, NULL), INVALID);
+}
+
+static void
+options_of_a_message_are_those_of_a_digest (Testbed *t, gconstpointer data)
+{
+  static const char *const options[] = {
+    "{'hsah': <'sha256'>}", "{'hash': <'md5'>}", "{'hash': <1>}", "{'scheme': <'rsassa'>}", "{'reference': <b'x'>}", "{'label': <b'x'>}",
+  };
+
+  testbed_boot (t);
+  guint64 before = testbed_get_tpm_number (t, "commands");
+  for (guint i = 0; i < G_N_ELEMENTS (options); i++)
+    testbed_assert_fails (t, PATH_KEY, "org.tpmid1.Key.SignMessage", bytes_parameters ("text", 4, options[i]), INVALID);
+  g_assert_cmpuint (testbed_get_tpm_number (t, "commands"), ==, before);
+  g_variant_unref (testbed_call (t, PATH_KEY, "org.tpmid1.Key.SignMessage", bytes_parameters ("text", 4, NULL)));
+  before = testbed_get_tpm_number (t, "commands");
+  g_variant_unref (testbed_call (t, PATH_KEY, "org.tpmid1.Key.SignMessage", bytes_parameters ("text", 4, NULL)));
+  g_assert_cmpuint (testbed_get_tpm_number (t, "commands") - before, ==, 1);
+}
+
 static void
 without_a_tpm_the_same_calls_work_in_software (Testbed *t, gconstpointer data)
 {
@@ -266,46 +322,17 @@ reading_costs_no_tpm_command (Testbed *t, gconstpointer data)
 /* --- signals --- */
 
 static void
-on_signal (GDBusConnection *connection, const char *sender, const char *path, const char *interface, const char *signal,
-           GVariant *parameters, gpointer user_data)
-{
-  g_autofree char *text = g_variant_print (parameters, TRUE);
-
-  g_ptr_array_add (user_data, g_strdup_printf ("%s %s", signal, text));
-}
-
-typedef struct
-{
-  GPtrArray *signals;
-  const char *pattern;
-} AwaitedSignal;
-
-static gboolean
-has_arrived (gpointer data)
-{
-  AwaitedSignal *awaited = data;
-
-  for (guint i = 0; i < awaited->signals->len; i++)
-    if (g_pattern_match_simple (awaited->pattern, awaited->signals->pdata[i]))
-      return TRUE;
-  return FALSE;
-}
-
-static void
 changes_are_announced (Testbed *t, gconstpointer data)
 {
   g_autoptr (GPtrArray) signals = g_ptr_array_new_with_free_func (g_free);
-  guint id = g_dbus_connection_signal_subscribe (t->bus, BUS_NAME, NULL, NULL, NULL, NULL, 0, on_signal, signals, NULL);
-  AwaitedSignal added = { signals, "InterfacesAdded (*'/org/tpmid1/keys/device'*'State': <'usable'>*" };
-  AwaitedSignal mode = { signals, "PropertiesChanged ('org.tpmid1.Device'*'Mode': <'tpm'>*" };
-  AwaitedSignal serial = { signals, "PropertiesChanged ('org.tpmid1.Device'*'SerialNumber': <'SN-0001'>*" };
+  guint id = testbed_listen (t, signals);
 
   testbed_boot (t);
-  wait_until (has_arrived, &added);
-  wait_until (has_arrived, &mode);
+  wait_for_signal (signals, "InterfacesAdded (*'/org/tpmid1/keys/device'*'State': <'usable'>*");
+  wait_for_signal (signals, "PropertiesChanged ('org.tpmid1.Device'*'Mode': <'tpm'>*");
   g_variant_unref (
       testbed_call (t, PATH_DEVICE, "org.tpmid1.Device.SetSerialNumber", g_variant_new ("(sa{sv})", "SN-0001", NULL)));
-  wait_until (has_arrived, &serial);
+  wait_for_signal (signals, "PropertiesChanged ('org.tpmid1.Device'*'SerialNumber': <'SN-0001'>*");
   g_dbus_connection_signal_unsubscribe (t->bus, id);
 }
 
@@ -438,6 +465,8 @@ main (int argc, char **argv)
   ADD ("introspection-agrees-with-the-xml", introspection_agrees_with_the_xml);
   ADD ("the-object-manager-lists-all-keys", the_object_manager_lists_all_keys);
   ADD ("a-signature-verifies-with-openssl", a_signature_verifies_with_openssl);
+  ADD ("a-message-is-signed-as-its-digest-would-be", a_message_is_signed_as_its_digest_would_be);
+  ADD ("options-of-a-message-are-those-of-a-digest", options_of_a_message_are_those_of_a_digest);
   ADD ("without-a-tpm-the-same-calls-work-in-software", without_a_tpm_the_same_calls_work_in_software);
   ADD ("a-key-is-found-by-name-and-reference", a_key_is_found_by_name_and_reference);
   ADD ("a-csr-verifies-with-openssl", a_csr_verifies_with_openssl);

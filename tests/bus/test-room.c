@@ -310,6 +310,13 @@ bad_input_has_its_typed_error (Fixture *f, gconstpointer data)
   assert_fails (f, DEVICE "/keys", "org.tpmid1.Keys.FindKey", "(@ay [1], @a{sv} {})", invalid);
   assert_fails (f, DEVICE "/keys", "org.tpmid1.Keys.GetKey", "('', @a{sv} {})", invalid);
   assert_fails (f, DEVICE "/keys", "org.tpmid1.Keys.GetKey", "('none', @a{sv} {})", "org.tpmid1.Error.NotFound");
+  assert_fails (f, DEVICE "/keys", "org.tpmid1.Keys.CreateKey", "('a b', @a{sv} {})", invalid);
+  assert_fails (f, DEVICE "/keys", "org.tpmid1.Keys.CreateKey", "('app', {'algorithm': <'des'>})", invalid);
+  assert_fails (f, DEVICE "/keys", "org.tpmid1.Keys.CreateKey", "('app', {'size': <2048>})", invalid);
+  assert_fails (f, KEY, "org.tpmid1.Key.Decrypt", "(@ay [1], {'label': <'text'>})", invalid);
+  assert_fails (f, KEY, "org.tpmid1.Key.Decrypt", "(@ay [1], {'padding': <'oaep'>})", invalid);
+  assert_fails (f, KEY, "org.tpmid1.Key.SignMessage", "(@ay [1], {'hash': <'md5'>})", invalid);
+  assert_fails (f, KEY, "org.tpmid1.Key.Decrypt", "('text', @a{sv} {})", "org.freedesktop.DBus.Error.InvalidArgs");
   assert_fails (f, DEVICE, "org.tpmid1.Device.GetStatus", "({'all': <true>},)", invalid);
   assert_fails (f, DEVICE, "org.tpmid1.Device.SetSerialNumber", "('', @a{sv} {})", invalid);
   assert_fails (f, DEVICE, "org.tpmid1.Device.SetSerialNumber", "(1, @a{sv} {})", "org.freedesktop.DBus.Error.InvalidArgs");
@@ -379,6 +386,99 @@ the_same_serial_number_again_is_a_success (Fixture *f, gconstpointer data)
     }
 }
 
+static GVariant *
+filled (gsize size, guint8 fill)
+{
+  g_autofree guint8 *bytes = g_malloc (size + 1);
+
+  memset (bytes, fill, size + 1);
+  return g_variant_new ("(@aya{sv})", g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, bytes, size, 1), NULL);
+}
+
+/* The fake signature is the digest it was asked for. */
+static void
+a_message_reaches_the_key_as_its_digest (Fixture *f, gconstpointer data)
+{
+  static const GChecksumType types[] = { G_CHECKSUM_SHA256, G_CHECKSUM_SHA384, G_CHECKSUM_SHA512 };
+  static const char *const requests[] = {
+    "(@ay [97, 98, 99], @a{sv} {})", "(@ay [97, 98, 99], {'hash': <'sha384'>})", "(@ay [97, 98, 99], {'hash': <'sha512'>})",
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (types); i++)
+    {
+      g_auto (Answer) answer = { 0 };
+      g_autoptr (GVariant) parameters = g_variant_ref_sink (g_variant_parse (NULL, requests[i], NULL, NULL, NULL));
+      g_autofree char *digest = g_compute_checksum_for_string (types[i], "abc", 3);
+      g_autoptr (GString) hex = g_string_new (NULL);
+
+      start_call (f, f->client, KEY, "org.tpmid1.Key.SignMessage", parameters, &answer);
+      wait_for_waiting (f, 1);
+      fake_identity_let_go (f->device);
+      wait_until (is_answered, &answer);
+      g_assert_no_error (answer.error);
+      g_autoptr (GVariant) signature = g_variant_get_child_value (answer.reply, 0);
+      for (gsize j = 0; j < g_variant_get_size (signature); j++)
+        g_string_append_printf (hex, "%02x", ((const guint8 *) g_variant_get_data (signature))[j]);
+      g_assert_cmpstr (hex->str, ==, digest);
+    }
+}
+
+static void
+messages_end_at_256_kib (Fixture *f, gconstpointer data)
+{
+  g_auto (Answer) more = { 0 };
+  g_auto (Answer) most = { 0 };
+
+  start_call (f, f->client, KEY, "org.tpmid1.Key.SignMessage", filled (256 * 1024 + 1, 1), &more);
+  wait_until (is_answered, &more);
+  g_autofree char *remote = g_dbus_error_get_remote_error (more.error);
+  g_assert_cmpstr (remote, ==, "org.tpmid1.Error.InvalidArgument");
+  start_call (f, f->client, KEY, "org.tpmid1.Key.SignMessage", filled (256 * 1024, 1), &most);
+  wait_for_waiting (f, 1);
+  fake_identity_let_go (f->device);
+  wait_until (is_answered, &most);
+  g_assert_no_error (most.error);
+}
+
+/* The fake plaintext is the ciphertext. */
+static void
+plaintexts_come_back_whole (Fixture *f, gconstpointer data)
+{
+  static const gsize sizes[] = { 0, 1, 256, 256 * 1024 };
+
+  for (guint i = 0; i < G_N_ELEMENTS (sizes); i++)
+    {
+      g_auto (Answer) answer = { 0 };
+      g_autoptr (GVariant) parameters = g_variant_ref_sink (filled (sizes[i], 0xa5));
+      g_autoptr (GVariant) ciphertext = g_variant_get_child_value (parameters, 0);
+
+      start_call (f, f->client, KEY, "org.tpmid1.Key.Decrypt", parameters, &answer);
+      wait_until (is_answered, &answer);
+      g_assert_no_error (answer.error);
+      g_autoptr (GVariant) plaintext = g_variant_get_child_value (answer.reply, 0);
+      g_assert_true (g_variant_equal (plaintext, ciphertext));
+    }
+}
+
+static void
+a_key_that_is_made_is_shown_at_once (Fixture *f, gconstpointer data)
+{
+  g_auto (Answer) created = { 0 };
+  g_auto (Answer) found = { 0 };
+  const char *path, *state;
+
+  call (f, DEVICE "/keys", "org.tpmid1.Keys.CreateKey", "('my-app', {'algorithm': <'rsa-2048'>})", &created);
+  g_assert_no_error (created.error);
+  g_variant_get (created.reply, "(&o)", &path);
+  g_assert_cmpstr (path, ==, "/org/tpmid1/keys/my_2dapp");
+  call (f, path, "org.freedesktop.DBus.Properties.Get", "('org.tpmid1.Key', 'State')", &found);
+  g_assert_no_error (found.error);
+  g_autoptr (GVariant) boxed = g_variant_get_child_value (found.reply, 0);
+  g_autoptr (GVariant) value = g_variant_get_variant (boxed);
+  state = g_variant_get_string (value, NULL);
+  g_assert_cmpstr (state, ==, "creating");
+}
+
 static void
 unknown_methods_and_objects_are_refused_by_name (Fixture *f, gconstpointer data)
 {
@@ -408,6 +508,10 @@ main (int argc, char **argv)
   ADD ("bad-input-has-its-typed-error", bad_input_has_its_typed_error);
   ADD ("changes-are-announced", changes_are_announced);
   ADD ("the-same-serial-number-again-is-a-success", the_same_serial_number_again_is_a_success);
+  ADD ("a-message-reaches-the-key-as-its-digest", a_message_reaches_the_key_as_its_digest);
+  ADD ("messages-end-at-256-kib", messages_end_at_256_kib);
+  ADD ("plaintexts-come-back-whole", plaintexts_come_back_whole);
+  ADD ("a-key-that-is-made-is-shown-at-once", a_key_that_is_made_is_shown_at_once);
   ADD ("unknown-methods-and-objects-are-refused-by-name", unknown_methods_and_objects_are_refused_by_name);
   int status = g_test_run ();
   g_test_dbus_stop (bus);

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "testbed.h"
 
-#include <grp.h>
-#include <pwd.h>
 #include <signal.h>
 #include <string.h>
-#include <unistd.h>
 
 /* TPMs that stop, die, come back or come late; clients that vanish or flood; two daemons at once. */
 
@@ -290,20 +287,6 @@ is_over (gpointer data)
   return ((Flood *) data)->under_way == 0;
 }
 
-/* A connection of OTHER_USER in SIGN_GROUP: the bus looks at who connects, not at who calls later. */
-static GDBusConnection *
-connect_as_signer (Testbed *t)
-{
-  const gid_t sign_group = getgrnam (SIGN_GROUP)->gr_gid;
-
-  g_assert_no_errno (setegid (sign_group));
-  g_assert_no_errno (seteuid (getpwnam (OTHER_USER)->pw_uid));
-  GDBusConnection *connection = testbed_connect (t);
-  g_assert_no_errno (seteuid (0));
-  g_assert_no_errno (setegid (0));
-  return connection;
-}
-
 static void
 a_flood_of_one_user_from_many_connections_costs_others_nothing (Testbed *t, gconstpointer data)
 {
@@ -313,7 +296,7 @@ a_flood_of_one_user_from_many_connections_costs_others_nothing (Testbed *t, gcon
 
   testbed_boot (t);
   for (guint i = 0; i < FLOOD_CONNECTIONS; i++)
-    clients[i] = connect_as_signer (t);
+    clients[i] = testbed_connect_as (t, OTHER_USER, SIGN_GROUP);
   for (guint i = 0; i < FLOOD_CONNECTIONS * FLOOD_PER_CONNECTION; i++)
     flood_once (clients[i / FLOOD_PER_CONNECTION], &flood);
   wait_until (is_flooded, &flood);
@@ -335,10 +318,100 @@ a_flood_of_one_user_from_many_connections_costs_others_nothing (Testbed *t, gcon
   flood.stop = TRUE;
   wait_until (is_over, &flood);
   for (guint i = 0; i < FLOOD_CONNECTIONS; i++)
+    testbed_disconnect (clients[i]);
+}
+
+/* --- keys that are made --- */
+
+static void
+create_key (GDBusConnection *client, const char *options)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) dict = g_variant_ref_sink (g_variant_new_parsed (options));
+  g_autoptr (GVariant) reply
+      = try_from (client, PATH_KEYS, "org.tpmid1.Keys.CreateKey", g_variant_new ("(s@a{sv})", "app", dict), &error);
+
+  g_assert_no_error (error);
+}
+
+static gboolean
+is_making (gpointer data)
+{
+  g_autoptr (GVariant) reply = testbed_call (data, PATH_DEVICE, "org.tpmid1.Device.GetStatus", g_variant_new ("(a{sv})", NULL));
+  g_autofree char *text = g_variant_print (reply, FALSE);
+
+  return strstr (text, "'make-key'") != NULL;
+}
+
+static void
+while_a_key_is_made_others_are_busy_and_nothing_is_wrong (Testbed *t, gconstpointer data)
+{
+  Answer answer = { FALSE, NULL, NULL };
+
+  testbed_start_tpm (t);
+  testbed_start_daemon (t, "RequestTimeoutSec=1", NULL);
+  testbed_wait_for (t, "State", "ready");
+  assert_signs (t);
+  testbed_pause_tpm (t, TRUE);
+  create_key (t->bus, "{'algorithm': <'rsa-2048'>}");
+  wait_until (is_making, t);
+  gint64 begin = g_get_monotonic_time ();
+  start_sign (t->bus, 1, &answer);
+  while (!answer.done)
     {
-      g_dbus_connection_close_sync (clients[i], NULL, NULL);
-      g_object_unref (clients[i]);
+      gint64 asked = g_get_monotonic_time ();
+      g_assert_cmpuint (testbed_get_tpm_number (t, "running-ms"), <, LIMIT_MS);
+      g_assert_cmpint (g_get_monotonic_time () - asked, <, STATUS_LIMIT_US);
+      g_main_context_iteration (NULL, FALSE);
     }
+  g_assert_cmpint (g_get_monotonic_time () - begin, >=, G_USEC_PER_SEC);
+  assert_remote_error (answer.error, "org.tpmid1.Error.Busy");
+  answer_clear (&answer);
+  g_assert_cmpuint (testbed_get_tpm_number (t, "waiting"), ==, 0);
+  g_autofree char *state = testbed_get_string (t, "TpmState");
+  g_assert_cmpstr (state, ==, "ready");
+
+  testbed_pause_tpm (t, FALSE);
+  testbed_wait_for_key (t, PATH_KEYS "/app", "usable");
+  assert_signs (t);
+}
+
+static void
+a_key_is_made_although_who_asked_for_it_has_left (Testbed *t, gconstpointer data)
+{
+  GDBusConnection *client = testbed_connect_as (t, OTHER_USER, SIGN_GROUP);
+
+  testbed_boot (t);
+  testbed_pause_tpm (t, TRUE);
+  create_key (client, "{'algorithm': <'rsa-2048'>}");
+  testbed_disconnect (client);
+  testbed_pause_tpm (t, FALSE);
+  testbed_wait_for_key (t, PATH_KEYS "/app", "usable");
+}
+
+static gboolean
+is_made_again (gpointer data)
+{
+  create_key (((Testbed *) data)->bus, "@a{sv} {}");
+  g_autoptr (GVariant) state = testbed_get_key_property (data, PATH_KEYS "/app", "State");
+  return g_str_equal (g_variant_get_string (state, NULL), "usable");
+}
+
+static void
+a_key_that_a_dead_tpm_did_not_make_says_so_and_is_made_when_asked_again (Testbed *t, gconstpointer data)
+{
+  testbed_boot (t);
+  assert_signs (t);
+  testbed_kill_tpm (t);
+  create_key (t->bus, "@a{sv} {}");
+  testbed_wait_for_key (t, PATH_KEYS "/app", "failed");
+  g_autoptr (GVariant) problem = testbed_get_key_property (t, PATH_KEYS "/app", "Problem");
+  g_assert_cmpstr (g_variant_get_string (problem, NULL), !=, "");
+  testbed_wait_for_log (t, "<4>key app could not be made:*TPMID_KEY=app*TPM_RC=0x*");
+
+  testbed_start_tpm (t);
+  wait_until (is_made_again, t);
+  assert_signs (t);
 }
 
 /* --- daemons --- */
@@ -418,6 +491,10 @@ main (int argc, char **argv)
   ADD ("a-flood-is-busy-and-others-are-served", a_flood_is_busy_and_others_are_served);
   ADD ("a-flood-of-one-user-from-many-connections-costs-others-nothing",
        a_flood_of_one_user_from_many_connections_costs_others_nothing);
+  ADD ("while-a-key-is-made-others-are-busy-and-nothing-is-wrong", while_a_key_is_made_others_are_busy_and_nothing_is_wrong);
+  ADD ("a-key-is-made-although-who-asked-for-it-has-left", a_key_is_made_although_who_asked_for_it_has_left);
+  ADD ("a-key-that-a-dead-tpm-did-not-make-says-so-and-is-made-when-asked-again",
+       a_key_that_a_dead_tpm_did_not_make_says_so_and_is_made_when_asked_again);
   ADD ("of-two-daemons-the-second-leaves-and-changes-nothing", of_two_daemons_the_second_leaves_and_changes_nothing);
   ADD ("a-stop-answers-those-who-wait", a_stop_answers_those_who_wait);
   int status = g_test_run ();

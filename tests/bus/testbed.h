@@ -13,6 +13,7 @@
 #define PATH_DEVICE "/org/tpmid1"
 #define PATH_KEYS "/org/tpmid1/keys"
 #define PATH_KEY "/org/tpmid1/keys/device"
+#define PATH_CREDENTIALS "/org/tpmid1/keys/credentials"
 
 /* Nothing that these tests wait for takes so long, unless it is broken. */
 #define LIMIT_MS 30000
@@ -56,6 +57,10 @@ void testbed_boot (Testbed *self);
 /* Waits until a string property of org.tpmid1.Device has this value. */
 void testbed_wait_for (Testbed *self, const char *property, const char *value);
 char *testbed_get_string (Testbed *self, const char *property);
+/* A property of the key object @path. */
+GVariant *testbed_get_key_property (Testbed *self, const char *path, const char *property);
+/* Waits until the key has this State. */
+void testbed_wait_for_key (Testbed *self, const char *path, const char *state);
 /* An unsigned number of GetStatus' "tpm". */
 guint64 testbed_get_tpm_number (Testbed *self, const char *name);
 /* What tpmidd has logged since its last start. */
@@ -71,12 +76,29 @@ GVariant *testbed_call (Testbed *self, const char *path, const char *method, GVa
 void testbed_assert_fails (Testbed *self, const char *path, const char *method, GVariant *parameters, const char *name);
 void assert_remote_error (const GError *error, const char *name);
 GDBusConnection *testbed_connect (Testbed *self);
+/* As another user, with @group as its only group beside root's own; the bus looks at who connects, not at who calls later. */
+GDBusConnection *testbed_connect_as (Testbed *self, const char *user, const char *group);
+void testbed_disconnect (GDBusConnection *client);
+/* The same calls from another connection. */
+GVariant *try_from (GDBusConnection *client, const char *path, const char *method, GVariant *parameters, GError **error);
+void assert_fails_from (GDBusConnection *client, const char *path, const char *method, GVariant *parameters, const char *name);
 
+/* What tpmidd says to all, one text for each signal, "NAME PARAMETERS"; to be ended by g_dbus_connection_signal_unsubscribe(). */
+guint testbed_listen (Testbed *self, GPtrArray *signals);
+/* Waits until one of the texts matches the glob pattern. */
+void wait_for_signal (GPtrArray *signals, const char *pattern);
+
+/* Parameters (ay, options as text or NULL). */
+GVariant *bytes_parameters (gconstpointer data, gsize size, const char *options);
 /* Parameters of Sign: a digest of @size bytes @fill and options as text, or NULL. */
 GVariant *sign_parameters (gsize size, guint8 fill, const char *options);
 /* Asks openssl whether the reply to sign_parameters (32, @fill, ...) is good. */
 void testbed_assert_verifies (Testbed *self, GVariant *reply, guint8 fill);
 
+/* The bytes of the reply "(ay)". */
+GBytes *reply_bytes (GVariant *reply);
+/* A file of the device's folder; its path. */
+char *testbed_write_file (Testbed *self, const char *name, gconstpointer data, gsize size);
 /* Runs a command, words ended by NULL; @ret_output (nullable) gets stdout and stderr. */
 int testbed_run (Testbed *self, char **ret_output, ...) G_GNUC_NULL_TERMINATED;
 
