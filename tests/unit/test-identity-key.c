@@ -222,7 +222,8 @@ test_algorithms_and_usages_have_names (void)
 static void
 test_other_names_are_refused_with_those_that_there_are (void)
 {
-  static const char *const bad[] = { "", "RSA-2048", "rsa", "rsa-3072", "ecc-p521", "Sign", "decrypt ", "\n\x01very long and not even printable" };
+  static const char *const bad[] = { "", "RSA-2048", "rsa", "rsa-3072", "ecc-p521", "Sign", "decrypt ",
+                                     "\n\x01very long and not even printable" };
   IdentityAlgorithm algorithm = 99;
   IdentityUsage usage = 99;
 

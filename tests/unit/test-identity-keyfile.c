@@ -262,7 +262,8 @@ test_what_is_no_plain_file_of_a_fair_size_is_not_read (Fixture *fixture, gconstp
 static void
 test_only_names_of_keys_are_listed (Fixture *fixture, gconstpointer data)
 {
-  static const char *const others[] = { ".pem", "app", "app.pem.orphaned", "app.pem.orphaned.1", "UPPER.pem", ".hidden.pem", "app.PEM", "a b.pem", "x.pem~" };
+  static const char *const others[] = { ".pem", "app", "app.pem.orphaned", "app.pem.orphaned.1", "UPPER.pem",
+                                        ".hidden.pem", "app.PEM", "a b.pem", "x.pem~" };
   g_autoptr (GError) error = NULL;
 
   save_tpm_key (fixture, "app");

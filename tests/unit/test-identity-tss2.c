@@ -143,7 +143,9 @@ test_text_and_other_blocks_around_it_are_passed_over (Fixture *fixture, gconstpo
 static void
 test_nothing_of_the_kind_is_not_found (Fixture *fixture, gconstpointer data)
 {
-  static const char *const none[] = { "", "\n", "text\n", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "-----BEGIN TSS2 PRIVATE KEY" };
+  static const char *const none[] = {
+    "", "\n", "text\n", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "-----BEGIN TSS2 PRIVATE KEY",
+  };
 
   for (gsize i = 0; i < G_N_ELEMENTS (none); i++)
     assert_decoding_fails (none[i], strlen (none[i]), TPMID_ERROR_NOT_FOUND);
