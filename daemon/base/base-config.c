@@ -331,6 +331,22 @@ list_files (const char *path)
   return g_steal_pointer (&files);
 }
 
+/* Two things cannot lie at one handle. */
+static gboolean
+check_handles (const BaseConfig *config, GError **error)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (keys); i++)
+    for (gsize j = i + 1; j < G_N_ELEMENTS (keys); j++)
+      if (keys[i].type == KEY_HANDLE && keys[j].type == KEY_HANDLE
+          && G_STRUCT_MEMBER (guint, config, keys[i].offset) == G_STRUCT_MEMBER (guint, config, keys[j].offset))
+        {
+          g_set_error (error, TPMID_ERROR, TPMID_ERROR_CONFIG, "%s= and %s= are both 0x%08x; each needs a handle of its own", keys[i].name,
+                       keys[j].name, G_STRUCT_MEMBER (guint, config, keys[i].offset));
+          return FALSE;
+        }
+  return TRUE;
+}
+
 BaseConfig *
 base_config_load (const char *path, const char *const *overrides, GPtrArray **ret_warnings, GError **error)
 {
@@ -347,6 +363,9 @@ base_config_load (const char *path, const char *const *overrides, GPtrArray **re
   for (guint i = 0; overrides != NULL && overrides[i] != NULL; i++)
     if (!apply_assignment (config, overrides[i], "--set", warnings, error))
       return NULL;
+
+  if (!check_handles (config, error))
+    return NULL;
 
   *ret_warnings = g_steal_pointer (&warnings);
   return g_steal_pointer (&config);

@@ -66,7 +66,7 @@ typedef struct
  *   folders sorted by file name, where one in /etc masks one of the same name in /usr/lib
  * @overrides: (nullable) (array zero-terminated=1): "KEY=VALUE", applied last
  * @ret_warnings: (out) (transfer full) (element-type utf8): one sentence for each unknown key, with file and line
- * @error: TPMID_ERROR_CONFIG naming file and line
+ * @error: TPMID_ERROR_CONFIG naming file and line, or two keys that do not go together
  *
  * Returns: (transfer full) (nullable): the configuration
  */

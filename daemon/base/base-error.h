@@ -41,7 +41,7 @@ typedef enum
   TPMID_ERROR_TPM_FAILURE,             /* the TPM is in failure mode: power-cycle the device */
   TPMID_ERROR_TPM_LOCKOUT,             /* dictionary-attack lockout: wait for the time in Device.Lockout */
   TPMID_ERROR_EXHAUSTED,               /* the TPM is out of object, session or handle slots */
-  TPMID_ERROR_RATE_LIMITED,            /* the TPM protects its NV memory: try again later */
+  TPMID_ERROR_RATE_LIMITED,            /* the TPM protects its NV memory, or too much failed: wait; the message says how long */
   TPMID_ERROR_NV_FULL,                 /* no NV space left in the TPM */
   TPMID_ERROR_HANDLE_TAKEN,            /* handle or NV index belongs to somebody else: configure another */
   TPMID_ERROR_AUTH_FAILED,             /* the TPM refused a password or authorization */

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -80,38 +81,92 @@ base_file_replace (const char *path, gconstpointer data, gsize size, mode_t mode
 }
 
 gboolean
-base_file_read (const char *path, gsize limit, GBytes **ret_data, GError **error)
+base_file_create (const char *path, gconstpointer data, gsize size, mode_t mode, GError **error)
+{
+  g_autofree char *temporary = g_strconcat (path, ".tmp", NULL);
+
+  if (write_temporary (temporary, data, size, mode)
+      && renameat2 (AT_FDCWD, temporary, AT_FDCWD, path, RENAME_NOREPLACE) == 0)
+    return sync_folder_of (path, error);
+  int errsv = errno;
+  (void) unlink (temporary);
+  if (errsv != EEXIST)
+    return base_error_set_errno (error, errsv, "cannot write %s", path);
+  g_set_error (error, TPMID_ERROR, TPMID_ERROR_EXISTS, "%s is there already and is not replaced; look what it is, and move it away", path);
+  return FALSE;
+}
+
+static int
+open_regular (const char *path, gsize limit, GError **error)
 {
   g_auto (FdGuard) fd = open (path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
   struct stat st;
+  gboolean good = FALSE;
 
   if (fd < 0 && errno == ENOENT)
-    {
-      g_set_error (error, TPMID_ERROR, TPMID_ERROR_NOT_FOUND, "%s does not exist", path);
-      return FALSE;
-    }
-  if (fd < 0 || fstat (fd, &st) < 0)
-    return base_error_set_errno (error, errno, "cannot open %s", path);
-  if (!S_ISREG (st.st_mode))
-    return base_error_set_errno (error, EINVAL, "%s is not a regular file", path);
-  if (st.st_size < 0 || (guint64) st.st_size > limit)
-    return base_error_set_errno (error, EFBIG, "%s is larger than %" G_GSIZE_FORMAT " bytes", path, limit);
+    g_set_error (error, TPMID_ERROR, TPMID_ERROR_NOT_FOUND, "%s does not exist", path);
+  else if (fd < 0 || fstat (fd, &st) < 0)
+    (void) base_error_set_errno (error, errno, "cannot open %s", path);
+  else if (!S_ISREG (st.st_mode))
+    (void) base_error_set_errno (error, EINVAL, "%s is not a regular file", path);
+  else if (st.st_size < 0 || (guint64) st.st_size > limit)
+    (void) base_error_set_errno (error, EFBIG, "%s is larger than %" G_GSIZE_FORMAT " bytes", path, limit);
+  else
+    good = TRUE;
+  if (!good)
+    return -1;
+  int result = fd;
+  fd = -1;
+  return result;
+}
 
-  g_autoptr (GByteArray) content = g_byte_array_new ();
-  guint8 buffer[4096];
+/* @buffer has room for one byte more than @limit: a file that grows meanwhile is found out. No copy is made on the way. */
+static gboolean
+read_regular (const char *path, gsize limit, guint8 *buffer, gsize *ret_size, GError **error)
+{
+  g_auto (FdGuard) fd = open_regular (path, limit, error);
+  gsize size = 0;
   ssize_t n;
-  while ((n = read (fd, buffer, sizeof buffer)) != 0)
+
+  if (fd < 0)
+    return FALSE;
+  while (size <= limit && (n = read (fd, buffer + size, limit + 1 - size)) != 0)
     {
       if (n < 0 && errno == EINTR)
         continue;
       if (n < 0)
         return base_error_set_errno (error, errno, "cannot read %s", path);
-      g_byte_array_append (content, buffer, (guint) n);
-      if (content->len > limit)
-        return base_error_set_errno (error, EFBIG, "%s is larger than %" G_GSIZE_FORMAT " bytes", path, limit);
+      size += (gsize) n;
     }
-  *ret_data = g_byte_array_free_to_bytes (g_steal_pointer (&content));
+  if (size > limit)
+    return base_error_set_errno (error, EFBIG, "%s is larger than %" G_GSIZE_FORMAT " bytes", path, limit);
+  *ret_size = size;
   return TRUE;
+}
+
+gboolean
+base_file_read (const char *path, gsize limit, GBytes **ret_data, GError **error)
+{
+  g_autofree guint8 *buffer = g_malloc (limit + 1);
+  gsize size;
+
+  if (!read_regular (path, limit, buffer, &size, error))
+    return FALSE;
+  *ret_data = g_bytes_new (buffer, size);
+  return TRUE;
+}
+
+gboolean
+base_file_read_secret (const char *path, gsize limit, BaseSecret **ret_data, GError **error)
+{
+  g_autofree guint8 *buffer = g_malloc (limit + 1);
+  gsize size;
+  gboolean good = read_regular (path, limit, buffer, &size, error);
+
+  if (good)
+    *ret_data = base_secret_new (buffer, size);
+  explicit_bzero (buffer, limit + 1);
+  return good;
 }
 
 gboolean

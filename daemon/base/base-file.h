@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "base-secret.h"
+
 #include <glib.h>
 #include <sys/types.h>
 
@@ -23,6 +25,14 @@ G_BEGIN_DECLS
 gboolean base_file_replace (const char *path, gconstpointer data, gsize size, mode_t mode, GError **error);
 
 /**
+ * base_file_create:
+ * @error: TPMID_ERROR_EXISTS when there is something at @path, whatever it is; TPMID_ERROR_STORAGE
+ *
+ * base_file_replace() that never replaces anything.
+ */
+gboolean base_file_create (const char *path, gconstpointer data, gsize size, mode_t mode, GError **error);
+
+/**
  * base_file_read:
  * @path: absolute path
  * @limit: greatest accepted size in bytes
@@ -34,6 +44,13 @@ gboolean base_file_replace (const char *path, gconstpointer data, gsize size, mo
  * Returns: %TRUE on success
  */
 gboolean base_file_read (const char *path, gsize limit, GBytes **ret_data, GError **error);
+
+/**
+ * base_file_read_secret:
+ *
+ * base_file_read() for what nobody else may see: all copies that it makes are wiped.
+ */
+gboolean base_file_read_secret (const char *path, gsize limit, BaseSecret **ret_data, GError **error);
 
 /**
  * base_file_remove:

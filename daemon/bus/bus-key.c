@@ -338,6 +338,7 @@ set_properties (BusGenKey *skeleton, const IdentityKey *key)
   bus_gen_key_set_usage (skeleton, identity_usage_name (key->usage));
   bus_gen_key_set_state (skeleton, identity_key_state_name (key->state));
   bus_gen_key_set_problem (skeleton, key->problem);
+  bus_gen_key_set_problem_error (skeleton, key->problem[0] != '\0' ? base_error_dbus_name ((TpmidError) key->problem_code) : "");
   bus_gen_key_set_reference (skeleton, bus_variant_from_bytes (key->reference));
   bus_gen_key_set_public_key (skeleton, bus_variant_from_bytes (key->spki));
   bus_gen_key_set_certificate (skeleton, key->certificate);

@@ -155,11 +155,6 @@ identity_backend_dup_tpm_name (const IdentityBackend *self)
   return self->kind == BACKEND_TPM ? base_hex_encode (self->tpm.name, TPM_NAME_SIZE) : NULL;
 }
 
-const TpmKeyRef *
-identity_backend_peek_tpm (const IdentityBackend *self)
-{
-  return self->kind == BACKEND_TPM ? &self->tpm : NULL;
-}
 
 gboolean
 identity_backend_equal (const IdentityBackend *a, const IdentityBackend *b)

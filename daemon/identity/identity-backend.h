@@ -51,9 +51,6 @@ guint32 identity_backend_get_tpm_handle (const IdentityBackend *self);
 /* Returns: (transfer full) (nullable): the key's TPM name in hex; %NULL outside a TPM */
 char *identity_backend_dup_tpm_name (const IdentityBackend *self);
 
-/* Returns: (transfer none) (nullable): where the key is in the TPM; %NULL outside a TPM */
-const TpmKeyRef *identity_backend_peek_tpm (const IdentityBackend *self);
-
 /**
  * identity_backend_equal:
  *

@@ -57,22 +57,21 @@ get_entry (IdentityBackoff *self, guint uid)
   return entry;
 }
 
-/* What runs may fail as well, and must not slip through. */
 gboolean
 identity_backoff_begin (IdentityBackoff *self, guint uid, gint64 now_us, GError **error)
 {
   g_hash_table_foreach_remove (self->entries, is_forgiven, &now_us);
 
   Entry *entry = get_entry (self, uid);
-  if (entry->failures + entry->running < IDENTITY_BACKOFF_FREE || (entry->running == 0 && now_us >= entry->not_before))
+  if (entry->failures < IDENTITY_BACKOFF_FREE || (entry->running == 0 && now_us >= entry->not_before))
     {
       entry->running++;
       return TRUE;
     }
   gint64 wait = MAX (entry->not_before - now_us, PAUSE_FIRST_US);
-  g_set_error (error, TPMID_ERROR, TPMID_ERROR_BUSY,
-               "too many ciphertexts of uid %u did not decrypt; this scheme is refused to it for %" G_GINT64_FORMAT " s", uid,
-               (wait + G_USEC_PER_SEC - 1) / G_USEC_PER_SEC);
+  g_set_error (error, TPMID_ERROR, TPMID_ERROR_RATE_LIMITED,
+               "%u ciphertexts of uid %u did not decrypt with such a scheme; wait for %" G_GINT64_FORMAT " s", entry->failures,
+               uid, (wait + G_USEC_PER_SEC - 1) / G_USEC_PER_SEC);
   return FALSE;
 }
 

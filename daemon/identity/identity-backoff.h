@@ -13,7 +13,7 @@ G_BEGIN_DECLS
  *
  * Rations requests whose failing tells something about a secret, by uid. After IDENTITY_BACKOFF_FREE failures one request at a time is let
  * through, with a pause of 1 s before it that doubles with each further failure up to 5 minutes. Successes change nothing, as whoever asks can
- * make them. An hour without a failure is forgiven. A plain table without a clock; main thread.
+ * make them. What runs already when the last free one fails is answered still. An hour without a failure is forgiven. A plain table without a clock; main thread.
  */
 typedef struct IdentityBackoff IdentityBackoff;
 
@@ -24,7 +24,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (IdentityBackoff, identity_backoff_free)
 /**
  * identity_backoff_begin:
  * @now_us: monotonic time
- * @error: TPMID_ERROR_BUSY, saying how long to wait
+ * @error: TPMID_ERROR_RATE_LIMITED, saying how long to wait
  *
  * Returns: whether the request may run; identity_backoff_end() must follow then
  */

@@ -109,6 +109,14 @@ on_lifecycle_decided (IdentityLifecycle *lifecycle, IdentityDevice *self)
 }
 
 static void
+on_keys_changed (IdentityKeys *keys, IdentityDevice *self)
+{
+  g_autofree char *problem = identity_keys_describe_trouble (keys);
+
+  identity_lifecycle_set_keys_problem (self->lifecycle, problem);
+}
+
+static void
 on_key_job (IdentityKeys *keys, IdentityDevice *self)
 {
   tell_tpm_state (self);
@@ -132,6 +140,7 @@ identity_device_new (const BaseConfig *config, TpmQueue *queue)
   g_signal_connect (self->lifecycle, "changed", G_CALLBACK (on_lifecycle_changed), self);
   g_signal_connect (self->lifecycle, "decided", G_CALLBACK (on_lifecycle_decided), self);
   self->keys = identity_keys_new (config, queue);
+  g_signal_connect (self->keys, "changed", G_CALLBACK (on_keys_changed), self);
   g_signal_connect (self->keys, "job", G_CALLBACK (on_key_job), self);
   g_signal_connect (self->keys, "orphaned", G_CALLBACK (on_key_orphaned), self);
   return self;

@@ -23,6 +23,13 @@ identity_key_state_name (IdentityKeyState state)
   return state_names[state];
 }
 
+static void
+replace_text (char **text, const char *with)
+{
+  g_free (*text);
+  *text = g_strdup (with);
+}
+
 IdentityKey *
 identity_key_new (const char *name, IdentityBackend *backend, IdentityAlgorithm algorithm, IdentityUsage usage, guint owner)
 {
@@ -45,6 +52,11 @@ identity_key_new (const char *name, IdentityBackend *backend, IdentityAlgorithm 
   key->algorithm = identity_backend_get_algorithm (backend);
   key->usage = identity_backend_get_usage (backend);
   key->state = identity_backend_is_reachable (backend) ? IDENTITY_KEY_USABLE : IDENTITY_KEY_MISSING;
+  if (key->state == IDENTITY_KEY_MISSING)
+    {
+      key->problem_code = TPMID_ERROR_IDENTITY_FAULT;
+      replace_text (&key->problem, "it cannot be reached; tpmidctl status says why and what to do");
+    }
   key->spki = g_bytes_ref (identity_backend_peek_spki (backend));
   key->reference = identity_public_reference (key->spki);
   key->backend = identity_backend_ref (backend);
@@ -67,13 +79,6 @@ copy (const IdentityKey *key)
   return twin;
 }
 
-static void
-replace_text (char **text, const char *with)
-{
-  g_free (*text);
-  *text = g_strdup (with);
-}
-
 IdentityKey *
 identity_key_with_certificate (const IdentityKey *key, const char *certificate)
 {
@@ -84,13 +89,29 @@ identity_key_with_certificate (const IdentityKey *key, const char *certificate)
 }
 
 IdentityKey *
-identity_key_with_state (const IdentityKey *key, IdentityKeyState state, const char *problem)
+identity_key_with_state (const IdentityKey *key, IdentityKeyState state, int code, const char *problem)
 {
   IdentityKey *twin = copy (key);
 
   twin->state = state;
+  twin->problem_code = code;
   replace_text (&twin->problem, problem);
   return twin;
+}
+
+IdentityKey *
+identity_key_fit (IdentityKey *key, gboolean in_tpm, gboolean in_software)
+{
+  gboolean is_shown_by_mode = key->state == IDENTITY_KEY_USABLE || key->state == IDENTITY_KEY_MISSING;
+
+  if (!is_shown_by_mode || key->backend == NULL || !identity_backend_is_reachable (key->backend))
+    return identity_key_ref (key);
+  gboolean is_tpm = identity_backend_needs_tpm (key->backend);
+  if (is_tpm ? in_tpm : in_software)
+    return identity_key_with_state (key, IDENTITY_KEY_USABLE, 0, "");
+  return identity_key_with_state (key, IDENTITY_KEY_MISSING, TPMID_ERROR_IDENTITY_FAULT,
+                                  is_tpm ? "it is a key of the TPM, and the device's mode is not tpm"
+                                         : "it is a key in software, and the device's mode is not software");
 }
 
 IdentityKey *
@@ -118,7 +139,8 @@ gboolean
 identity_key_equal (const IdentityKey *a, const IdentityKey *b)
 {
   if (strcmp (a->name, b->name) != 0 || a->algorithm != b->algorithm || a->usage != b->usage || a->state != b->state
-      || a->owner != b->owner || strcmp (a->certificate, b->certificate) != 0 || strcmp (a->problem, b->problem) != 0)
+      || a->owner != b->owner || strcmp (a->certificate, b->certificate) != 0 || strcmp (a->problem, b->problem) != 0
+      || a->problem_code != b->problem_code)
     return FALSE;
   if (a->backend == NULL || b->backend == NULL)
     return a->backend == b->backend;
@@ -172,10 +194,8 @@ identity_key_check_usable (const IdentityKey *key, IdentityUsage usage, GError *
       return refuse (error, TPMID_ERROR_NOT_READY, "key %s is being made; wait until its State is usable", key->name);
     case IDENTITY_KEY_FAILED:
     case IDENTITY_KEY_MISSING:
-      return refuse (error, TPMID_ERROR_IDENTITY_FAULT, "key %s cannot be used: %s", key->name,
-                     key->problem[0] != '\0' ? key->problem : "it cannot be reached; tpmidctl status says why and what to do");
     case IDENTITY_KEY_ORPHANED:
-      return refuse (error, TPMID_ERROR_KEY_ORPHANED, "key %s cannot be used: %s", key->name, key->problem);
+      return refuse (error, (TpmidError) key->problem_code, "key %s cannot be used: %s", key->name, key->problem);
     }
   g_return_val_if_reached (FALSE);
 }

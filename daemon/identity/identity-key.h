@@ -33,6 +33,7 @@ typedef struct
   GBytes *reference; /* 32 bytes; empty while there is no public key */
   char *certificate; /* PEM chain, or "" */
   char *problem;     /* why it is not usable, a sentence; else "" */
+  int problem_code;  /* the TpmidError that goes with @problem */
 
   /*< private >*/
   IdentityBackend *backend; /* (nullable) */
@@ -56,11 +57,22 @@ IdentityKey *identity_key_with_certificate (const IdentityKey *key, const char *
 
 /**
  * identity_key_with_state:
+ * @code: a TpmidError; means nothing where @problem is ""
  * @problem: a sentence, or ""
  *
  * Returns: (transfer full): @key in another state
  */
-IdentityKey *identity_key_with_state (const IdentityKey *key, IdentityKeyState state, const char *problem);
+IdentityKey *identity_key_with_state (const IdentityKey *key, IdentityKeyState state, int code, const char *problem);
+
+/**
+ * identity_key_fit:
+ * @in_tpm: keys of the TPM can be used
+ * @in_software: keys in software can be used
+ *
+ * Returns: (transfer full): @key, usable or missing as the device is now; a key that is being made, or failed, or that the TPM does not know any
+ *   more, stays so
+ */
+IdentityKey *identity_key_fit (IdentityKey *key, gboolean in_tpm, gboolean in_software);
 
 IdentityKey *identity_key_ref (IdentityKey *key);
 void identity_key_unref (IdentityKey *key);
@@ -85,8 +97,8 @@ gboolean identity_key_check_name (const char *name, GError **error);
 /**
  * identity_key_check_usable:
  * @usage: what it is to do
- * @error: TPMID_ERROR_NOT_SUPPORTED when it is for something else, _NOT_READY while it is being made, _IDENTITY_FAULT when it is out of reach,
- *   _KEY_ORPHANED
+ * @error: TPMID_ERROR_NOT_SUPPORTED when it is for something else, _NOT_READY while it is being made, its problem_code when it failed, is missing or
+ *   orphaned
  */
 gboolean identity_key_check_usable (const IdentityKey *key, IdentityUsage usage, GError **error);
 

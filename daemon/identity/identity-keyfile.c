@@ -119,18 +119,13 @@ identity_keyfile_load (const char *state_path, const char *name, IdentityKeyfile
 {
   g_autofree char *path = file_path (state_path, name);
   g_auto (IdentityKeyfile) file = { 0 };
-  GBytes *bytes = NULL;
+  g_autoptr (BaseSecret) text = NULL;
   gsize size;
 
-  if (!base_file_read (path, FILE_MAX, &bytes, error))
+  if (!base_file_read_secret (path, FILE_MAX, &text, error))
     return FALSE;
-  /* Of no bytes there is no data. */
-  char *text = g_bytes_unref_to_data (bytes, &size);
-  gboolean good = parse (text != NULL ? text : "", size, path, &file, error);
-  if (text != NULL)
-    explicit_bzero (text, size);
-  g_free (text);
-  if (!good)
+  const guint8 *data = base_secret_peek (text, &size);
+  if (!parse ((const char *) data, size, path, &file, error))
     return FALSE;
   *ret_file = file;
   file = (IdentityKeyfile){ 0 };
@@ -164,7 +159,7 @@ compose (const IdentityKeyfile *file, GError **error)
 }
 
 gboolean
-identity_keyfile_save (const char *state_path, const char *name, const IdentityKeyfile *file, GError **error)
+identity_keyfile_create (const char *state_path, const char *name, const IdentityKeyfile *file, GError **error)
 {
   g_autofree char *folder = folder_path (state_path);
   g_autofree char *path = file_path (state_path, name);
@@ -174,7 +169,7 @@ identity_keyfile_save (const char *state_path, const char *name, const IdentityK
   if (text == NULL || !base_file_ensure_private_folder (state_path, error) || !base_file_ensure_private_folder (folder, error))
     return FALSE;
   const guint8 *data = base_secret_peek (text, &size);
-  return base_file_replace (path, data, size, 0600, error);
+  return base_file_create (path, data, size, 0600, error);
 }
 
 gboolean

@@ -43,12 +43,12 @@ GPtrArray *identity_keyfile_list (const char *state_path, GError **error);
 gboolean identity_keyfile_load (const char *state_path, const char *name, IdentityKeyfile *ret_file, GError **error);
 
 /**
- * identity_keyfile_save:
- * @error: TPMID_ERROR_STORAGE
+ * identity_keyfile_create:
+ * @error: TPMID_ERROR_STORAGE, _EXISTS when there is a file of this name
  *
- * Replaces the file atomically, mode 0600; on stable storage when this returns.
+ * Makes the file, mode 0600, whole or not at all; on stable storage when this returns. A key that is there is never replaced.
  */
-gboolean identity_keyfile_save (const char *state_path, const char *name, const IdentityKeyfile *file, GError **error);
+gboolean identity_keyfile_create (const char *state_path, const char *name, const IdentityKeyfile *file, GError **error);
 
 /**
  * identity_keyfile_set_aside:

@@ -10,6 +10,9 @@
 
 #include <string.h>
 
+/* TPM_HT_PERSISTENT: TPM 2.0 Library Part 2, 7.2. */
+#define PERSISTENT_HANDLES 0x81
+
 void
 identity_keyring_init (IdentityKeyring *self, const BaseConfig *config, IdentityMode mode, const char *srk_name)
 {
@@ -24,15 +27,20 @@ is_credentials (const char *name)
 }
 
 /* @handle: persistent handle; 0 = loaded from @file for each use */
+/* The parent is where it was when the key was made, also when ParentHandle= says something else by now. */
 static TpmKeyRef
 make_ref (const IdentityKeyring *self, const IdentityKeyfile *file, guint32 handle)
 {
-  return (TpmKeyRef) {
+  TpmKeyRef ref = {
     .handle = handle,
     .parent = self->parent,
     .public_blob = file->tpm.public_blob,
     .private_blob = file->tpm.private_blob,
   };
+
+  if (file->tpm.parent >> 24 == PERSISTENT_HANDLES)
+    ref.parent.handle = file->tpm.parent;
+  return ref;
 }
 
 /* One key lies in the TPM itself, so that it is fast, and still there when its file is lost. */
@@ -59,16 +67,8 @@ static IdentityKey *
 key_from_file (const IdentityKeyring *self, const char *name, const IdentityKeyfile *file, GError **error)
 {
   g_autoptr (IdentityBackend) backend = open_file (self, name, file, error);
-  gboolean in_software = file->softkey != NULL;
 
-  if (backend == NULL)
-    return NULL;
-  g_autoptr (IdentityKey) key = identity_key_new (name, backend, 0, 0, file->owner);
-  if (self->mode == (in_software ? IDENTITY_MODE_SOFTWARE : IDENTITY_MODE_TPM))
-    return g_steal_pointer (&key);
-  return identity_key_with_state (key, IDENTITY_KEY_MISSING,
-                                  in_software ? "it is a key in software, and the device's mode is not software"
-                                              : "it is a key of the TPM, and the device's mode is not tpm");
+  return backend != NULL ? identity_key_new (name, backend, 0, 0, file->owner) : NULL;
 }
 
 static IdentityKey *
@@ -128,12 +128,20 @@ make_in_tpm (const IdentityKeyring *self, TpmLink *link, const IdentityKey *want
 {
   g_auto (TpmNewKey) made = { 0 };
 
-  if (!tpm_make_key (link, &self->parent, persistent_handle (self, wanted->name), to_tpm_algorithm (wanted->algorithm), purpose_of (wanted), &made, error))
+  if (!tpm_make_key (link, &self->parent, 0, to_tpm_algorithm (wanted->algorithm), purpose_of (wanted), &made, error))
     return FALSE;
   file->tpm.parent = self->parent.handle;
   file->tpm.public_blob = g_steal_pointer (&made.public_blob);
   file->tpm.private_blob = g_steal_pointer (&made.private_blob);
   return TRUE;
+}
+
+static gboolean
+put_in_place (const IdentityKeyring *self, TpmLink *link, const IdentityKeyfile *file, GError **error)
+{
+  TpmKeyRef ref = make_ref (self, file, 0);
+
+  return tpm_make_persistent (link, &ref, self->config->credentials_key_handle, error);
 }
 
 IdentityKey *
@@ -145,7 +153,10 @@ identity_keyring_make (const IdentityKeyring *self, TpmLink *link, const Identit
     file.softkey = identity_softkey_new (wanted->algorithm, error);
   if (self->mode == IDENTITY_MODE_SOFTWARE ? file.softkey == NULL : !make_in_tpm (self, link, wanted, &file, error))
     return NULL;
-  if (!identity_keyfile_save (self->config->state_path, wanted->name, &file, error))
+  if (!identity_keyfile_create (self->config->state_path, wanted->name, &file, error))
+    return NULL;
+  /* With the file there, a power cut before this leaves a key that is put to its place at the next boot. */
+  if (self->mode == IDENTITY_MODE_TPM && is_credentials (wanted->name) && !put_in_place (self, link, &file, error))
     return NULL;
   return key_from_file (self, wanted->name, &file, error);
 }
@@ -167,15 +178,6 @@ is_of_file (const IdentityKeyfile *file, const TpmPublic *public)
 
   return file->tpm.public_blob != NULL && tpm_blob_read_public (file->tpm.public_blob, &filed, NULL)
          && memcmp (filed.name, public->name, TPM_NAME_SIZE) == 0;
-}
-
-/* Returns: whether the TPM took the key of the file back to its handle */
-static gboolean
-put_back (const IdentityKeyring *self, TpmLink *link, const IdentityKeyfile *file, GError **error)
-{
-  TpmKeyRef ref = make_ref (self, file, 0);
-
-  return tpm_make_persistent (link, &ref, self->config->credentials_key_handle, error);
 }
 
 static gboolean
@@ -212,7 +214,7 @@ restore (const IdentityKeyring *self, TpmLink *link, IdentityKeyfile *file, GErr
   g_autoptr (GError) cause = NULL;
   gboolean in_tpm = self->mode == IDENTITY_MODE_TPM;
 
-  if (in_tpm && file->tpm.public_blob != NULL && put_back (self, link, file, &cause))
+  if (in_tpm && file->tpm.public_blob != NULL && put_in_place (self, link, file, &cause))
     return key_from_file (self, IDENTITY_CREDENTIALS, file, error);
   if (!in_tpm && file->softkey != NULL)
     return key_from_file (self, IDENTITY_CREDENTIALS, file, error);

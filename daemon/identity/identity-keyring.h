@@ -33,9 +33,9 @@ void identity_keyring_init (IdentityKeyring *self, const BaseConfig *config, Ide
  * identity_keyring_load:
  * @problems: (element-type utf8): gets "keys: sentence" for what cannot be read
  *
- * Any thread. Reads all key files; no TPM command.
+ * Any thread. Reads all key files; no TPM command. Whether a key can be used as the device is now does not show here: identity_key_fit().
  *
- * Returns: (transfer full) (element-type IdentityKey): the keys, usable or missing
+ * Returns: (transfer full) (element-type IdentityKey): the keys
  */
 GPtrArray *identity_keyring_load (const IdentityKeyring *self, GPtrArray *problems);
 
@@ -43,9 +43,9 @@ GPtrArray *identity_keyring_load (const IdentityKeyring *self, GPtrArray *proble
  * identity_keyring_make:
  * @link: the TPM, open, in mode tpm; %NULL in mode software
  * @wanted: name, algorithm, usage and owner
- * @error: those of tpm_make_key(), TPMID_ERROR_STORAGE
+ * @error: those of tpm_make_key(), TPMID_ERROR_STORAGE, _EXISTS when there is a file of this name, be it one that cannot be read
  *
- * TPM thread. Makes a key and its file; where the file cannot be written there is no key. An RSA key takes a real chip up to a minute.
+ * TPM thread. Makes a key and its file, and never replaces one. Where the file cannot be written there is no key. An RSA key takes a real chip up to a minute.
  *
  * Returns: (transfer full) (nullable): the key, usable
  */

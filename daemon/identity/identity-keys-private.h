@@ -23,8 +23,9 @@ IdentityKeys *identity_keys_new (const BaseConfig *config, TpmQueue *queue);
  * identity_keys_adopt:
  * @report: who the device is, with all keys that were found
  *
- * Shows those keys and no others, but for those that are being made or that failed; sees to it in the background that the key "credentials" is there.
- * From now on a key that is not there is NotFound, not NotReady.
+ * Shows the identity key of the report, adds the keys that were not known yet, and shows which of all of them can be used in the report's mode. Sees to
+ * it in the background, and again as long as that fails, that the key "credentials" is there. From now on a key that is not there is NotFound, not
+ * NotReady.
  */
 void identity_keys_adopt (IdentityKeys *self, const IdentityReport *report);
 
@@ -51,6 +52,9 @@ gboolean identity_keys_has (IdentityKeys *self, const IdentityKey *key);
  * One use of @key.
  */
 void identity_keys_push (IdentityKeys *self, TpmJob *job, IdentityKey *key, IdentityCaller *caller, GAsyncReadyCallback callback, GTask *task);
+
+/* Returns: (transfer full) (nullable): "keys: sentence" about a key that the device should have and has not */
+char *identity_keys_describe_trouble (IdentityKeys *self);
 
 /* Returns: (transfer none): what rations requests that may be an attack */
 IdentityBackoff *identity_keys_peek_backoff (IdentityKeys *self);

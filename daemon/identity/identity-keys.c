@@ -7,6 +7,8 @@
 #include <string.h>
 
 #define DEVICE "device"
+#define RETRY_FIRST_SEC 2
+#define RETRY_MAX_SEC 300
 
 struct _IdentityKeys
 {
@@ -16,7 +18,11 @@ struct _IdentityKeys
   IdentityKeyring keyring;
   IdentityBackoff *backoff;
   gboolean is_decided, is_closed;
-  GHashTable *entries; /* name -> IdentityKey */
+  GHashTable *entries; /* name -> IdentityKey; from the boot decision on the truth, that the files follow */
+
+  gboolean is_at_credentials; /* a job looks for the key, or makes it */
+  gboolean again;             /* and once more when it is done */
+  guint retry_timer, retry_sec;
 };
 
 G_DEFINE_FINAL_TYPE (IdentityKeys, identity_keys, G_TYPE_OBJECT)
@@ -26,6 +32,7 @@ identity_keys_finalize (GObject *object)
 {
   IdentityKeys *self = IDENTITY_KEYS (object);
 
+  g_clear_handle_id (&self->retry_timer, g_source_remove);
   g_hash_table_unref (self->entries);
   identity_backoff_free (self->backoff);
   G_OBJECT_CLASS (identity_keys_parent_class)->finalize (object);
@@ -63,6 +70,7 @@ void
 identity_keys_close (IdentityKeys *self)
 {
   self->is_closed = TRUE;
+  g_clear_handle_id (&self->retry_timer, g_source_remove);
 }
 
 IdentityBackoff *
@@ -181,7 +189,7 @@ static void
 note_orphaned (IdentityKeys *self, IdentityKey *key, const GError *error)
 {
   if (identity_keys_has (self, key) && strcmp (key->name, DEVICE) != 0)
-    put_and_tell (self, identity_key_with_state (key, IDENTITY_KEY_ORPHANED, error->message));
+    put_and_tell (self, identity_key_with_state (key, IDENTITY_KEY_ORPHANED, error->code, error->message));
   g_signal_emit_by_name (self, "orphaned");
 }
 
@@ -197,6 +205,19 @@ identity_keys_note (IdentityKeys *self, IdentityKey *key, const GError *error)
 
 /* --- making keys --- */
 
+static gboolean
+has_identity (const IdentityKeys *self)
+{
+  return self->keyring.mode == IDENTITY_MODE_TPM || self->keyring.mode == IDENTITY_MODE_SOFTWARE;
+}
+
+/* The mode may have changed while the key was made. */
+static IdentityKey *
+fit (IdentityKeys *self, IdentityKey *key)
+{
+  return identity_key_fit (key, self->keyring.mode == IDENTITY_MODE_TPM, self->keyring.mode == IDENTITY_MODE_SOFTWARE);
+}
+
 static void
 on_made (GObject *source, GAsyncResult *result, gpointer user_data)
 {
@@ -208,36 +229,99 @@ on_made (GObject *source, GAsyncResult *result, gpointer user_data)
 
   if (self->is_closed || is_stopping || !identity_keys_has (self, wanted))
     return;
-  if (key == NULL)
-    key = identity_key_with_state (wanted, wanted->backend != NULL ? IDENTITY_KEY_MISSING : IDENTITY_KEY_FAILED, error->message);
-  put_and_tell (self, g_steal_pointer (&key));
+  put_and_tell (self, key != NULL ? fit (self, key) : identity_key_with_state (wanted, IDENTITY_KEY_FAILED, error->code, error->message));
   g_signal_emit_by_name (self, "job");
 }
 
-static void
-make (IdentityKeys *self, IdentityKey *key)
+/* --- the key "credentials" --- */
+
+static void look_after_credentials (IdentityKeys *self);
+
+static gboolean
+on_retry (gpointer user_data)
 {
-  identity_maker_make_async (self->queue, &self->keyring, key, on_made, g_object_ref (self));
-  g_signal_emit_by_name (self, "job");
+  IdentityKeys *self = user_data;
+
+  self->retry_timer = 0;
+  look_after_credentials (self);
+  return G_SOURCE_REMOVE;
 }
 
-/* One that fits is shown as it is while it is looked at; else it is being made. */
+/* The cause may go away: a full disk, a TPM that is out of slots or gone for a moment, an object or a password of others. */
 static void
-ensure_credentials (IdentityKeys *self)
+retry_later (IdentityKeys *self)
 {
-  IdentityKey *key = g_hash_table_lookup (self->entries, IDENTITY_CREDENTIALS);
+  self->retry_sec = CLAMP (2 * self->retry_sec, RETRY_FIRST_SEC, RETRY_MAX_SEC);
+  if (self->retry_timer == 0)
+    self->retry_timer = g_timeout_add_seconds (self->retry_sec, on_retry, self);
+}
 
-  if (self->config->credentials == BASE_CREDENTIALS_OFF
-      || (self->keyring.mode != IDENTITY_MODE_TPM && self->keyring.mode != IDENTITY_MODE_SOFTWARE))
+/* What was there stays, unless it is known to be gone. */
+static IdentityKey *
+show_failure (const IdentityKey *key, const GError *error)
+{
+  if (key->backend == NULL)
+    return identity_key_with_state (key, IDENTITY_KEY_FAILED, error->code, error->message);
+  if (g_error_matches (error, TPMID_ERROR, TPMID_ERROR_KEY_ORPHANED) || g_error_matches (error, TPMID_ERROR, TPMID_ERROR_HANDLE_TAKEN))
+    return identity_key_with_state (key, IDENTITY_KEY_ORPHANED, error->code, error->message);
+  return identity_key_with_state (key, key->state, key->problem_code, key->problem);
+}
+
+static void
+on_credentials (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (IdentityKeys) self = user_data;
+  g_autoptr (GError) error = NULL;
+  IdentityKey *wanted;
+  g_autoptr (IdentityKey) key = identity_maker_make_finish (result, &wanted, &error);
+  const IdentityKey *shown = g_hash_table_lookup (self->entries, IDENTITY_CREDENTIALS);
+
+  self->is_at_credentials = FALSE;
+  if (self->is_closed || g_error_matches (error, TPMID_ERROR, TPMID_ERROR_CANCELLED))
     return;
-  if (key == NULL || key->state != IDENTITY_KEY_USABLE)
-    {
-      key = identity_key_new (IDENTITY_CREDENTIALS, NULL, IDENTITY_ALGORITHM_RSA_2048, IDENTITY_USAGE_DECRYPT, 0);
-      (void) put (self, key);
-      key = g_hash_table_lookup (self->entries, IDENTITY_CREDENTIALS);
-    }
-  make (self, key);
+  put_and_tell (self, key != NULL ? fit (self, key) : show_failure (shown != NULL ? shown : wanted, error));
+  if (key != NULL)
+    self->retry_sec = 0;
+  else
+    retry_later (self);
+  if (self->again)
+    look_after_credentials (self);
+  g_signal_emit_by_name (self, "job");
 }
+
+/* One that is there is shown as it is while it is looked at. */
+static IdentityKey *
+get_shown_credentials (IdentityKeys *self)
+{
+  const IdentityKey *key = g_hash_table_lookup (self->entries, IDENTITY_CREDENTIALS);
+
+  if (key == NULL)
+    put_and_tell (self, identity_key_new (IDENTITY_CREDENTIALS, NULL, IDENTITY_ALGORITHM_RSA_2048, IDENTITY_USAGE_DECRYPT, 0));
+  return g_hash_table_lookup (self->entries, IDENTITY_CREDENTIALS);
+}
+
+static void
+look_after_credentials (IdentityKeys *self)
+{
+  self->again = self->is_at_credentials;
+  if (self->is_closed || self->is_at_credentials || self->config->credentials == BASE_CREDENTIALS_OFF || !has_identity (self))
+    return;
+  self->is_at_credentials = TRUE;
+  identity_maker_make_async (self->queue, &self->keyring, get_shown_credentials (self), on_credentials, g_object_ref (self));
+  g_signal_emit_by_name (self, "job");
+}
+
+char *
+identity_keys_describe_trouble (IdentityKeys *self)
+{
+  const IdentityKey *key = g_hash_table_lookup (self->entries, IDENTITY_CREDENTIALS);
+
+  if (key == NULL || !has_identity (self) || key->problem[0] == '\0')
+    return NULL;
+  return g_strdup_printf ("keys: " IDENTITY_CREDENTIALS ": %s", key->problem);
+}
+
+/* --- keys of applications --- */
 
 static gboolean
 fail_exists (const IdentityKey *key, GError **error)
@@ -247,8 +331,9 @@ fail_exists (const IdentityKey *key, GError **error)
   return FALSE;
 }
 
+/* Beside @name. */
 static guint
-count_of (IdentityKeys *self, guint uid)
+count_of (IdentityKeys *self, guint uid, const char *name)
 {
   GHashTableIter iter;
   gpointer key;
@@ -256,7 +341,7 @@ count_of (IdentityKeys *self, guint uid)
 
   g_hash_table_iter_init (&iter, self->entries);
   while (g_hash_table_iter_next (&iter, NULL, &key))
-    if (((IdentityKey *) key)->owner == uid && ((IdentityKey *) key)->state != IDENTITY_KEY_FAILED)
+    if (((IdentityKey *) key)->owner == uid && strcmp (((IdentityKey *) key)->name, name) != 0)
       count++;
   return count;
 }
@@ -281,15 +366,15 @@ check_request (const char *name, IdentityAlgorithm algorithm, IdentityUsage usag
 }
 
 static gboolean
-check_room (IdentityKeys *self, guint uid, GError **error)
+check_room (IdentityKeys *self, const char *name, guint uid, GError **error)
 {
-  if (self->keyring.mode != IDENTITY_MODE_TPM && self->keyring.mode != IDENTITY_MODE_SOFTWARE)
+  if (!has_identity (self))
     {
       g_set_error (error, TPMID_ERROR, TPMID_ERROR_IDENTITY_FAULT,
                    "no key can be made while the device has no identity; tpmidctl status says why and what to do");
       return FALSE;
     }
-  if (uid != 0 && count_of (self, uid) >= self->config->keys_per_user)
+  if (uid != 0 && count_of (self, uid, name) >= self->config->keys_per_user)
     {
       g_set_error (error, TPMID_ERROR, TPMID_ERROR_QUOTA_EXCEEDED, "uid %u has %u keys, as many as KeysPerUser= allows", uid,
                    self->config->keys_per_user);
@@ -307,63 +392,24 @@ identity_keys_create (IdentityKeys *self, const char *name, IdentityAlgorithm al
     return fail_undecided (error);
   if (!check_request (name, algorithm, usage, error))
     return FALSE;
-  if (before != NULL && (before->owner != uid || before->algorithm != algorithm || before->usage != usage))
+  /* One that failed is no key, and holds no name against others. */
+  gboolean is_there = before != NULL && before->state != IDENTITY_KEY_FAILED;
+  if (is_there && (before->owner != uid || before->algorithm != algorithm || before->usage != usage))
     return fail_exists (before, error);
-  if (before != NULL && before->state != IDENTITY_KEY_FAILED)
+  if (is_there)
     return TRUE;
-  if (!check_room (self, uid, error))
+  if (!check_room (self, name, uid, error))
     return FALSE;
 
   IdentityKey *key = identity_key_new (name, NULL, algorithm, usage, uid);
   put_and_tell (self, identity_key_ref (key));
-  make (self, key);
+  identity_maker_make_async (self->queue, &self->keyring, key, on_made, g_object_ref (self));
+  g_signal_emit_by_name (self, "job");
   identity_key_unref (key);
   return TRUE;
 }
 
 /* --- who the device is --- */
-
-static gboolean
-lists (GPtrArray *keys, const char *name)
-{
-  for (guint i = 0; i < keys->len; i++)
-    if (strcmp (((const IdentityKey *) keys->pdata[i])->name, name) == 0)
-      return TRUE;
-  return FALSE;
-}
-
-/* What has no file yet is not in the list; what the TPM does not know any more stays so until it is looked at. */
-static gboolean
-stays (const IdentityKey *key, GPtrArray *found)
-{
-  return key->state == IDENTITY_KEY_CREATING || key->state == IDENTITY_KEY_FAILED || lists (found, key->name);
-}
-
-static gboolean
-remove_others (IdentityKeys *self, GPtrArray *found)
-{
-  GHashTableIter iter;
-  gpointer key;
-  gboolean changed = FALSE;
-
-  g_hash_table_iter_init (&iter, self->entries);
-  while (g_hash_table_iter_next (&iter, NULL, &key))
-    if (!stays (key, found))
-      {
-        g_hash_table_iter_remove (&iter);
-        changed = TRUE;
-      }
-  return changed;
-}
-
-static gboolean
-is_known_orphan (IdentityKeys *self, const IdentityKey *found)
-{
-  const IdentityKey *before = g_hash_table_lookup (self->entries, found->name);
-
-  return before != NULL && before->state == IDENTITY_KEY_ORPHANED && found->state == IDENTITY_KEY_USABLE
-         && g_bytes_equal (before->reference, found->reference);
-}
 
 static IdentityKey *
 show_identity (const IdentityReport *report)
@@ -372,35 +418,56 @@ show_identity (const IdentityReport *report)
   g_autoptr (IdentityKey) found = identity_key_new (DEVICE, report->key, 0, 0, 0);
   g_autoptr (IdentityKey) key = identity_key_with_certificate (found, certificate);
 
-  return key->state == IDENTITY_KEY_USABLE ? g_steal_pointer (&key) : identity_key_with_state (key, key->state, report->hint);
+  if (key->state == IDENTITY_KEY_USABLE || report->hint[0] == '\0')
+    return g_steal_pointer (&key);
+  return identity_key_with_state (key, key->state, key->problem_code, report->hint);
 }
 
-/* Returns: (transfer container): all keys that the report knows */
-static GPtrArray *
-collect (const IdentityReport *report)
+/* Returns: whether anything changed */
+static gboolean
+adopt_identity (IdentityKeys *self, const IdentityReport *report)
 {
-  GPtrArray *found = g_ptr_array_new_with_free_func ((GDestroyNotify) identity_key_unref);
+  return report->key != NULL ? put (self, show_identity (report)) : g_hash_table_remove (self->entries, DEVICE);
+}
 
-  for (guint i = 0; i < report->keys->len; i++)
-    if (strcmp (((IdentityKey *) report->keys->pdata[i])->name, DEVICE) != 0)
-      g_ptr_array_add (found, identity_key_ref (report->keys->pdata[i]));
-  if (report->key != NULL)
-    g_ptr_array_add (found, show_identity (report));
-  return found;
+/* The list may be older than the table: it adds what was not known, and takes nothing away. */
+static gboolean
+adopt_found (IdentityKeys *self, GPtrArray *found)
+{
+  gboolean changed = FALSE;
+
+  for (guint i = 0; i < found->len; i++)
+    {
+      IdentityKey *key = found->pdata[i];
+      if (strcmp (key->name, DEVICE) != 0 && !g_hash_table_contains (self->entries, key->name))
+        changed |= put (self, identity_key_ref (key));
+    }
+  return changed;
+}
+
+static gboolean
+fit_all (IdentityKeys *self)
+{
+  g_autoptr (GPtrArray) keys = identity_keys_list (self);
+  gboolean changed = FALSE;
+
+  for (guint i = 0; i < keys->len; i++)
+    if (strcmp (((IdentityKey *) keys->pdata[i])->name, DEVICE) != 0)
+      changed |= put (self, fit (self, keys->pdata[i]));
+  return changed;
 }
 
 void
 identity_keys_adopt (IdentityKeys *self, const IdentityReport *report)
 {
-  g_autoptr (GPtrArray) found = collect (report);
-  gboolean changed = remove_others (self, found);
+  gboolean changed;
 
   self->is_decided = TRUE;
   identity_keyring_init (&self->keyring, self->config, report->mode, report->record != NULL ? report->record->srk_name : NULL);
-  for (guint i = 0; i < found->len; i++)
-    if (!is_known_orphan (self, found->pdata[i]))
-      changed |= put (self, identity_key_ref (found->pdata[i]));
-  ensure_credentials (self);
+  changed = adopt_identity (self, report);
+  changed |= adopt_found (self, report->keys);
+  changed |= fit_all (self);
+  look_after_credentials (self);
   if (changed)
     g_signal_emit_by_name (self, "changed");
 }

@@ -34,6 +34,7 @@ struct _IdentityLifecycle
   gboolean looks_again;
   guint seen_reopened;
   char *held_back;          /* (nullable): a problem: why a later decision was not carried out */
+  char *keys_problem;       /* (nullable): as it was told to us */
   guint timer;
   guint decide_pause_sec;
   gint64 decide_again_us;
@@ -52,6 +53,7 @@ identity_lifecycle_finalize (GObject *object)
   g_clear_object (&self->writer);
   g_strfreev (self->problems);
   g_free (self->held_back);
+  g_free (self->keys_problem);
   G_OBJECT_CLASS (identity_lifecycle_parent_class)->finalize (object);
 }
 
@@ -207,6 +209,8 @@ update_problems (IdentityLifecycle *self)
   collect (problems, identity_writer_peek_problems (self->writer));
   if (self->held_back != NULL)
     g_ptr_array_add (problems, g_strdup (self->held_back));
+  if (self->keys_problem != NULL)
+    g_ptr_array_add (problems, g_strdup (self->keys_problem));
   if (self->report->mode == IDENTITY_MODE_TPM && is_wedged (self))
     g_ptr_array_add (problems, g_strdup ("tpm: a command does not come back"));
   else if (self->report->mode == IDENTITY_MODE_TPM && !is_tpm_answering (self))
@@ -636,6 +640,16 @@ identity_lifecycle_look_again (IdentityLifecycle *self)
 {
   self->looks_again = TRUE;
   arm_timer (self);
+}
+
+void
+identity_lifecycle_set_keys_problem (IdentityLifecycle *self, const char *problem)
+{
+  if (g_strcmp0 (problem, self->keys_problem) == 0)
+    return;
+  g_free (self->keys_problem);
+  self->keys_problem = g_strdup (problem);
+  publish (self);
 }
 
 IdentityReport *

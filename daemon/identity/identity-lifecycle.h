@@ -75,6 +75,12 @@ void identity_lifecycle_look_after_tpm (IdentityLifecycle *self);
  */
 void identity_lifecycle_look_again (IdentityLifecycle *self);
 
+/**
+ * identity_lifecycle_set_keys_problem:
+ * @problem: (nullable): one more sentence for the problems; %NULL takes it back
+ */
+void identity_lifecycle_set_keys_problem (IdentityLifecycle *self, const char *problem);
+
 /* Returns: (transfer none) (nullable): the latest report; %NULL before the first decision was carried out */
 IdentityReport *identity_lifecycle_peek_report (IdentityLifecycle *self);
 

@@ -43,14 +43,20 @@ on_done (GObject *source, GAsyncResult *result, gpointer user_data)
     g_task_return_error (task, error);
 }
 
+static gboolean
+is_credentials (const IdentityKey *key)
+{
+  return strcmp (key->name, IDENTITY_CREDENTIALS) == 0;
+}
+
 /* TPM thread */
 static gpointer
 identity_maker_make_job (TpmLink *link, gpointer data, GError **error)
 {
   Request *request = data;
 
-  return strcmp (request->key->name, IDENTITY_CREDENTIALS) == 0 ? identity_keyring_ensure_credentials (&request->keyring, link, error)
-                                                                : identity_keyring_make (&request->keyring, link, request->key, error);
+  return is_credentials (request->key) ? identity_keyring_ensure_credentials (&request->keyring, link, error)
+                                       : identity_keyring_make (&request->keyring, link, request->key, error);
 }
 
 void
@@ -61,6 +67,8 @@ identity_maker_make_async (TpmQueue *queue, const IdentityKeyring *keyring, Iden
   TpmJob job = {
     .operation = "make-key",
     .priority = TPM_PRIORITY_BACKGROUND,
+    .uid = key->owner,
+    .replayable = !is_credentials (key), /* what was loaded is gone with the link; what is persistent may be there already */
     .needs_tpm = keyring->mode == IDENTITY_MODE_TPM,
     .run = identity_maker_make_job,
     .request = request_new (keyring, key),
@@ -99,7 +107,7 @@ identity_maker_make_finish (GAsyncResult *result, IdentityKey **ret_wanted, GErr
   g_autoptr (GError) cause = NULL;
   IdentityKey *key = g_task_propagate_pointer (G_TASK (result), &cause);
 
-  if (key != NULL && wanted->state == IDENTITY_KEY_CREATING)
+  if (key != NULL && wanted->state != IDENTITY_KEY_USABLE)
     log_made (key);
   if (key == NULL && !g_error_matches (cause, TPMID_ERROR, TPMID_ERROR_CANCELLED))
     log_not_made (wanted, cause);

@@ -176,9 +176,8 @@ identity_use_create_csr_finish (IdentityKeys *keys, GAsyncResult *result, GError
 struct IdentityCiphertext
 {
   IdentityBackend *backend;
-  GBytes *block;               /* what goes through the private operation */
-  IdentityRsaPadding *padding; /* what comes off afterwards */
-  IdentityCms *cms;            /* (nullable): what the result is the key of */
+  GBytes *data;
+  IdentityRsaPadding *padding; /* (nullable): %NULL = a CMS message, which says itself */
 };
 
 void
@@ -187,9 +186,8 @@ identity_ciphertext_free (IdentityCiphertext *self)
   if (self == NULL)
     return;
   identity_backend_unref (self->backend);
-  g_clear_pointer (&self->block, g_bytes_unref);
+  g_clear_pointer (&self->data, g_bytes_unref);
   g_clear_pointer (&self->padding, identity_rsa_padding_free);
-  g_clear_pointer (&self->cms, identity_cms_free);
   g_free (self);
 }
 
@@ -200,13 +198,15 @@ refuse (GError **error, const char *message)
   return FALSE;
 }
 
+/* Without looking into @data: that may take long, and the caller may have no right. */
 static gboolean
-take_cms (IdentityCiphertext *self, const IdentityKey *key, GBytes *data, gboolean has_options, GError **error)
+check_ciphertext (GBytes *data, gboolean is_cms, gboolean has_options, GError **error)
 {
-  if (has_options)
+  if (g_bytes_get_size (data) > IDENTITY_USE_MAX)
+    return refuse (error, "a ciphertext has at most 256 KiB; encrypt a key for larger data, and the data with that key");
+  if (is_cms && has_options)
     return refuse (error, "a CMS message names hash and label itself; leave the options hash, mgf1-hash and label away");
-  self->cms = identity_cms_parse (data, error);
-  return self->cms != NULL && identity_cms_select (self->cms, key->spki, &self->block, &self->padding, error);
+  return TRUE;
 }
 
 IdentityCiphertext *
@@ -214,46 +214,64 @@ identity_ciphertext_new (IdentityKey *key, GBytes *data, const char *scheme, con
                          GError **error)
 {
   g_autoptr (IdentityCiphertext) self = g_new0 (IdentityCiphertext, 1);
+  gboolean is_cms = g_strcmp0 (scheme, "cms") == 0;
 
-  if (!identity_key_check_usable (key, IDENTITY_USAGE_DECRYPT, error))
+  if (!identity_key_check_usable (key, IDENTITY_USAGE_DECRYPT, error)
+      || !check_ciphertext (data, is_cms, hash != NULL || mgf1_hash != NULL || label != NULL, error))
     return NULL;
-  if (g_bytes_get_size (data) > IDENTITY_USE_MAX)
-    {
-      (void) refuse (error, "a ciphertext has at most 256 KiB; encrypt a key for larger data, and the data with that key");
-      return NULL;
-    }
+  if (!is_cms)
+    self->padding = identity_rsa_padding_new (scheme, hash, mgf1_hash, label, error);
+  if (!is_cms && self->padding == NULL)
+    return NULL;
   self->backend = identity_backend_ref (key->backend);
-  if (g_strcmp0 (scheme, "cms") == 0)
-    return take_cms (self, key, data, hash != NULL || mgf1_hash != NULL || label != NULL, error) ? g_steal_pointer (&self) : NULL;
-
-  self->padding = identity_rsa_padding_new (scheme, hash, mgf1_hash, label, error);
-  self->block = g_bytes_ref (data);
-  return self->padding != NULL ? g_steal_pointer (&self) : NULL;
+  self->data = g_bytes_ref (data);
+  return g_steal_pointer (&self);
 }
 
-/* TPM thread. With a CMS message the content is tried whatever came out of the key transport, so that nobody learns which of the two failed
- * (RFC 3218, 2.3.2). */
+/* TPM thread, as the next two. */
+static BaseSecret *
+decrypt_block (IdentityBackend *backend, TpmLink *link, GBytes *block, GError **error)
+{
+  g_autoptr (GError) cause = NULL;
+  BaseSecret *result;
+
+  if (!identity_rsa_check_ciphertext (identity_backend_peek_spki (backend), block, error))
+    return NULL;
+  result = identity_backend_decrypt (backend, link, block, &cause);
+  if (g_error_matches (cause, TPMID_ERROR, TPMID_ERROR_DECRYPT_FAILED))
+    (void) identity_rsa_fail (error);
+  else if (result == NULL)
+    g_propagate_error (error, g_steal_pointer (&cause));
+  return result;
+}
+
+/* The content is tried whatever came out of the key transport, so that nobody learns which of the two failed (RFC 3218, 2.3.2). */
+static BaseSecret *
+decrypt_cms (IdentityBackend *backend, TpmLink *link, GBytes *der, GError **error)
+{
+  g_autoptr (IdentityCms) cms = identity_cms_parse (der, error);
+  g_autoptr (IdentityRsaPadding) padding = NULL;
+  g_autoptr (GBytes) encrypted_key = NULL;
+  g_autoptr (BaseSecret) block = NULL;
+  g_autoptr (BaseSecret) key = NULL;
+
+  if (cms == NULL || !identity_cms_select (cms, identity_backend_peek_spki (backend), &encrypted_key, &padding, error))
+    return NULL;
+  block = decrypt_block (backend, link, encrypted_key, error);
+  key = block != NULL ? identity_rsa_unpad_or_random (padding, block, identity_cms_key_size (cms), error) : NULL;
+  return key != NULL ? identity_cms_open (cms, key, error) : NULL;
+}
+
 static gpointer
 identity_use_decrypt_job (TpmLink *link, gpointer data, GError **error)
 {
   IdentityCiphertext *self = data;
-  g_autoptr (GError) cause = NULL;
-  g_autoptr (BaseSecret) block = identity_backend_decrypt (self->backend, link, self->block, &cause);
+  g_autoptr (BaseSecret) block = NULL;
 
-  if (block == NULL)
-    {
-      if (g_error_matches (cause, TPMID_ERROR, TPMID_ERROR_DECRYPT_FAILED))
-        (void) identity_rsa_fail (error);
-      else
-        g_propagate_error (error, g_steal_pointer (&cause));
-      return NULL;
-    }
-  if (self->cms == NULL)
-    return identity_rsa_unpad (self->padding, block, error);
-
-  g_autoptr (BaseSecret) key
-      = identity_rsa_unpad_or_random (self->padding, block, identity_cms_key_size (self->cms), error);
-  return key != NULL ? identity_cms_open (self->cms, key, error) : NULL;
+  if (self->padding == NULL)
+    return decrypt_cms (self->backend, link, self->data, error);
+  block = decrypt_block (self->backend, link, self->data, error);
+  return block != NULL ? identity_rsa_unpad (self->padding, block, error) : NULL;
 }
 
 static void
@@ -265,9 +283,10 @@ on_decrypted (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (GError) error = NULL;
   BaseSecret *plaintext = tpm_queue_push_finish (result, &error);
 
-  /* Whoever does not wait for the answer has not learnt it, but the request ran: it counts. */
+  /* Only what says something about the key counts, not the TPM's own trouble. */
+  gboolean has_failed = g_error_matches (error, TPMID_ERROR, TPMID_ERROR_DECRYPT_FAILED);
   if (use->is_rationed)
-    identity_backoff_end (identity_keys_peek_backoff (keys), use->uid, plaintext == NULL, g_get_monotonic_time ());
+    identity_backoff_end (identity_keys_peek_backoff (keys), use->uid, has_failed, g_get_monotonic_time ());
   identity_keys_note (keys, use->key, error);
   if (plaintext != NULL)
     g_task_return_pointer (task, plaintext, (GDestroyNotify) base_secret_unref);
@@ -279,7 +298,7 @@ static gboolean
 ration (IdentityKeys *keys, Use *use, const IdentityCaller *caller, const IdentityCiphertext *ciphertext, GError **error)
 {
   use->uid = caller->uid;
-  use->is_rationed = identity_rsa_padding_is_pkcs1 (ciphertext->padding);
+  use->is_rationed = ciphertext->padding == NULL || identity_rsa_padding_is_pkcs1 (ciphertext->padding);
   return !use->is_rationed || identity_backoff_begin (identity_keys_peek_backoff (keys), use->uid, g_get_monotonic_time (), error);
 }
 
@@ -293,9 +312,7 @@ identity_use_decrypt_async (IdentityKeys *keys, IdentityKey *key, IdentityCaller
 
   if (task == NULL)
     return;
-  /* A block of the wrong size says nothing about the key: it is neither sent nor counted. */
-  if (!identity_rsa_check_ciphertext (key->spki, ciphertext->block, &error)
-      || !ration (keys, g_task_get_task_data (task), caller, ciphertext, &error))
+  if (!ration (keys, g_task_get_task_data (task), caller, ciphertext, &error))
     {
       g_task_return_error (task, g_steal_pointer (&error));
       return;

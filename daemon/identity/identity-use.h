@@ -58,9 +58,9 @@ typedef struct IdentityCiphertext IdentityCiphertext;
  * @data: at most IDENTITY_USE_MAX bytes
  * @scheme: (nullable): "oaep", "pkcs1" or "cms"; %NULL = oaep
  * @hash: (nullable): see identity_rsa_padding_new(), as the two that follow; none of them with cms
- * @error: TPMID_ERROR_INVALID_ARGUMENT, _NOT_SUPPORTED when @key does not decrypt
+ * @error: TPMID_ERROR_INVALID_ARGUMENT, and those of identity_key_check_usable()
  *
- * Whether the request can work at all, as far as everybody may know: whether @data is a ciphertext of this key only
+ * Whether the request can work at all, as far as everybody may know, without looking into @data: what is in it only
  * identity_use_decrypt_finish() says.
  *
  * Returns: (transfer full) (nullable): the request
@@ -74,14 +74,16 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (IdentityCiphertext, identity_ciphertext_free)
  * identity_use_decrypt_async:
  * @ciphertext: (transfer full): made for @key
  *
- * Decrypts. What fails with PKCS#1 v1.5 padding is rationed by uid (identity-backoff.h).
+ * Decrypts. Schemes whose failing helps an attacker (PKCS#1 v1.5, and CMS, where a content cipher may carry no authentication) are rationed by uid
+ * (identity-backoff.h).
  */
 void identity_use_decrypt_async (IdentityKeys *keys, IdentityKey *key, IdentityCaller *caller, IdentityCiphertext *ciphertext,
                                  GAsyncReadyCallback callback, gpointer user_data);
 
 /**
  * identity_use_decrypt_finish:
- * @error: also TPMID_ERROR_DECRYPT_FAILED, always with the same sentence, and those of tpm_key_decrypt()
+ * @error: also TPMID_ERROR_DECRYPT_FAILED, always with the same sentence; _INVALID_ARGUMENT for a CMS message that is not understood;
+ *   _RATE_LIMITED; and those of tpm_key_decrypt()
  *
  * Returns: (transfer full) (nullable): the plaintext
  */

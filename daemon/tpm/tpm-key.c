@@ -13,6 +13,7 @@
 #include <tss2/tss2_sys.h>
 
 #define DOING_SIZE 64
+#define WIPED_STACK (32 * 1024)
 
 typedef struct
 {
@@ -288,6 +289,16 @@ wipe_answer (TpmLink *link)
     explicit_bzero ((gpointer) parameter, size);
 }
 
+/* ESYS also leaves it in its stack frames, in arrays as large as an answer (TPM2_MAX_RESPONSE_SIZE, three of them). Called from where it was
+ * called, this covers them. */
+static void __attribute__ ((noinline))
+wipe_stack (void)
+{
+  guint8 frames[WIPED_STACK];
+
+  explicit_bzero (frames, sizeof frames);
+}
+
 static TSS2_RC
 decrypt_in_session (TpmLink *link, ESYS_TR key, ESYS_TR session, const TPM2B_PUBLIC_KEY_RSA *ciphertext, TPM2B_PUBLIC_KEY_RSA **ret_block)
 {
@@ -297,7 +308,36 @@ decrypt_in_session (TpmLink *link, ESYS_TR key, ESYS_TR session, const TPM2B_PUB
 
   if (rc == TSS2_RC_SUCCESS)
     wipe_answer (link);
+  wipe_stack ();
   return rc;
+}
+
+/* Once more in a new session, where the first one was gone. */
+static gboolean
+decrypt (TpmLink *link, const TpmKeyRef *key, ESYS_TR tr, const TPM2B_PUBLIC_KEY_RSA *ciphertext, TPM2B_PUBLIC_KEY_RSA **ret_block,
+         TSS2_RC *ret_rc, GError **error)
+{
+  for (guint attempt = 0; attempt < 2; attempt++)
+    {
+      g_auto (TpmSession) guard = { link, ESYS_TR_NONE };
+      ESYS_TR session;
+      if (!tpm_session_open (link, &key->parent, &guard, &session, error))
+        return FALSE;
+      *ret_rc = decrypt_in_session (link, tr, session, ciphertext, ret_block);
+      if (!tpm_session_spent (link, &guard, *ret_rc))
+        break;
+    }
+  return TRUE;
+}
+
+/* Again, and in a session that was new: something else lies in the parent's place, which it was salted with. */
+static gboolean
+fail_session (TpmLink *link, const TpmKeyRef *key, TSS2_RC rc, GError **error, const char *doing)
+{
+  tpm_link_forget (link, key->parent.handle);
+  g_set_error (error, TPMID_ERROR, TPMID_ERROR_TPM_UNAVAILABLE, "%s: the TPM does not keep the encrypted session; try again", doing);
+  tpm_rc_note (error, rc);
+  return FALSE;
 }
 
 /* The TPM's judgement of a ciphertext has many codes, and none of them is the caller's business. libtpms says 0x101 (and passes its
@@ -307,48 +347,22 @@ fail_decrypt (TpmLink *link, const TpmKeyRef *key, TSS2_RC rc, GError **error, c
 {
   g_autoptr (GError) cause = NULL;
 
+  if (tpm_session_is_about (rc))
+    return fail_session (link, key, rc, error, doing);
   (void) fail_use (link, key, rc, &cause, doing);
   if (g_error_matches (cause, TPMID_ERROR, TPMID_ERROR_INVALID_BLOB)
       || (rc == TPM2_RC_FAILURE && g_error_matches (cause, TPMID_ERROR, TPMID_ERROR_FAILED))
       || ((rc & TPM2_RC_P) != 0 && g_error_matches (cause, TPMID_ERROR, TPMID_ERROR_UNSUPPORTED_ALGORITHM)))
     cause->code = TPMID_ERROR_DECRYPT_FAILED;
-  /* A session that the TPM does not know the salt of: something else may lie in the parent's place by now. */
-  if (g_error_matches (cause, TPMID_ERROR, TPMID_ERROR_AUTH_FAILED))
-    tpm_link_forget (link, key->parent.handle);
   g_propagate_error (error, g_steal_pointer (&cause));
   return FALSE;
 }
 
-gboolean
-tpm_key_decrypt (TpmLink *link, const TpmKeyRef *key, const guint8 *ciphertext, gsize size, BaseSecret **ret_block, GError **error)
+static gboolean
+take_block (const TPM2B_PUBLIC_KEY_RSA *block, gsize size, BaseSecret **ret_block, GError **error, const char *doing)
 {
-  g_auto (TpmTransient) loaded = { link, ESYS_TR_NONE };
-  g_autoptr (TPM2B_PUBLIC_KEY_RSA) block = NULL;
-  TPM2B_PUBLIC_KEY_RSA sent = { .size = (UINT16) size };
   guint8 padded[TPM_MODULUS_MAX];
-  char doing[DOING_SIZE];
-  gsize modulus_size;
-  ESYS_TR tr;
 
-  if (!get_key (link, key, &loaded, &tr, &modulus_size, error))
-    return FALSE;
-  g_return_val_if_fail (size == modulus_size && size <= sizeof padded, FALSE);
-  memcpy (sent.buffer, ciphertext, size);
-  describe (doing, "decrypt with the key at", key->handle);
-
-  TSS2_RC rc = TSS2_RC_SUCCESS;
-  for (guint attempt = 0; attempt < 2; attempt++)
-    {
-      g_auto (TpmSession) guard = { link, ESYS_TR_NONE };
-      ESYS_TR session;
-      if (!tpm_session_open (link, &key->parent, &guard, &session, error))
-        return FALSE;
-      rc = decrypt_in_session (link, tr, session, &sent, &block);
-      if (!tpm_session_spent (link, &guard, rc))
-        break;
-    }
-  if (rc != TSS2_RC_SUCCESS)
-    return fail_decrypt (link, key, rc, error, doing);
   if (!tpm_template_pad (block->buffer, block->size, padded, size))
     {
       g_set_error (error, TPMID_ERROR, TPMID_ERROR_UNTRUSTED_RESPONSE, "%s: the TPM's answer is no block of this key", doing);
@@ -357,4 +371,29 @@ tpm_key_decrypt (TpmLink *link, const TpmKeyRef *key, const guint8 *ciphertext, 
   *ret_block = base_secret_new (padded, size);
   explicit_bzero (padded, sizeof padded);
   return TRUE;
+}
+
+gboolean
+tpm_key_decrypt (TpmLink *link, const TpmKeyRef *key, const guint8 *ciphertext, gsize size, BaseSecret **ret_block, GError **error)
+{
+  g_auto (TpmTransient) loaded = { link, ESYS_TR_NONE };
+  g_autoptr (TPM2B_PUBLIC_KEY_RSA) block = NULL;
+  TPM2B_PUBLIC_KEY_RSA sent = { .size = (UINT16) size };
+  TSS2_RC rc = TSS2_RC_SUCCESS;
+  char doing[DOING_SIZE];
+  gsize modulus_size;
+  ESYS_TR tr;
+
+  if (!get_key (link, key, &loaded, &tr, &modulus_size, error))
+    return FALSE;
+  describe (doing, "decrypt with the key at", key->handle);
+  if (size != modulus_size || size > TPM_MODULUS_MAX)
+    {
+      g_set_error (error, TPMID_ERROR, TPMID_ERROR_DECRYPT_FAILED, "%s: the block is not as long as the modulus", doing);
+      return FALSE;
+    }
+  memcpy (sent.buffer, ciphertext, size);
+  if (!decrypt (link, key, tr, &sent, &block, &rc, error))
+    return FALSE;
+  return rc == TSS2_RC_SUCCESS ? take_block (block, size, ret_block, error, doing) : fail_decrypt (link, key, rc, error, doing);
 }

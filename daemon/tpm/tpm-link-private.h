@@ -117,6 +117,13 @@ gboolean tpm_link_is_exclusive (TpmLink *link);
 ESYS_TR *tpm_link_own_session (TpmLink *link);
 
 /**
+ * tpm_link_set_generating:
+ *
+ * Says that the next command makes an RSA key, or that it has ended.
+ */
+void tpm_link_set_generating (TpmLink *link, gboolean generating);
+
+/**
  * tpm_link_set_fault:
  *
  * For tests, before the first tpm_link_ensure(): handed to each TpmTcti that the link makes.

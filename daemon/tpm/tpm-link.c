@@ -41,6 +41,8 @@ struct TpmLink
   GMutex mutex; /* held for a few assignments, never across a command */
   TpmLinkStatus status;
   gint64 retry_at; /* monotonic time; 0 = at once */
+  gboolean is_generating;
+  gint64 generating_us; /* see tpm_link_is_generating() */
 };
 
 typedef struct
@@ -355,6 +357,25 @@ tpm_link_get_status (TpmLink *link, TpmLinkStatus *ret_status)
   *ret_status = link->status;
   g_mutex_unlock (&link->mutex);
   ret_status->commands = __atomic_load_n (&link->commands, __ATOMIC_RELAXED);
+}
+
+gboolean
+tpm_link_is_generating (TpmLink *link, gint64 *ret_since_us)
+{
+  g_mutex_lock (&link->mutex);
+  gboolean result = link->is_generating;
+  *ret_since_us = link->generating_us;
+  g_mutex_unlock (&link->mutex);
+  return result;
+}
+
+void
+tpm_link_set_generating (TpmLink *link, gboolean generating)
+{
+  g_mutex_lock (&link->mutex);
+  link->is_generating = generating;
+  link->generating_us = g_get_monotonic_time ();
+  g_mutex_unlock (&link->mutex);
 }
 
 gboolean

@@ -104,6 +104,16 @@ void tpm_link_close (TpmLink *link);
 void tpm_link_get_status (TpmLink *link, TpmLinkStatus *ret_status);
 
 /**
+ * tpm_link_is_generating:
+ * @ret_since_us: (out): monotonic time when the TPM began to make an RSA key; or when it last ended, 0 = never
+ *
+ * Any thread. Making an RSA key takes a chip up to minutes, and cannot be interrupted: it is the one command that may take so long.
+ *
+ * Returns: whether it is at it
+ */
+gboolean tpm_link_is_generating (TpmLink *link, gint64 *ret_since_us);
+
+/**
  * tpm_link_is_announced:
  * @sysfs_root: commonly "/sys"
  *

@@ -73,6 +73,8 @@ create (TpmLink *link, ESYS_TR parent, TpmKeyAlgorithm algorithm, TpmPurpose pur
       g_set_error (error, TPMID_ERROR, TPMID_ERROR_UNSUPPORTED_ALGORITHM, "create a key: keys of this algorithm have no such use");
       return FALSE;
     }
+  if (algorithm == TPM_KEY_RSA_2048)
+    tpm_link_set_generating (link, TRUE);
   TSS2_RC rc = Esys_Create (tpm_link_esys (link), parent, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &no_sensitive, &template,
                             &no_outside_info, &no_pcrs, &private, &public, &creation, NULL, NULL);
   if (rc != TSS2_RC_SUCCESS)

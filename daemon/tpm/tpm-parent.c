@@ -69,10 +69,19 @@ read_name (TpmLink *link, const TpmParent *parent, ESYS_TR tr, guint8 ret_name[T
 }
 
 /* What lies at the handle is looked at once for each opening of the link; the note remembers that it is the right one. */
+static void
+note_checked (TpmLink *link, const TpmParent *parent, const guint8 name[TPM_NAME_SIZE])
+{
+  TpmNote *note = tpm_link_note (link, parent->handle);
+
+  note->size = TPM_NAME_SIZE;
+  memcpy (note->name, name, TPM_NAME_SIZE);
+}
+
 static gboolean
 check (TpmLink *link, const TpmParent *parent, ESYS_TR tr, GError **error)
 {
-  TpmNote *note = tpm_link_note (link, parent->handle);
+  const TpmNote *note = tpm_link_note (link, parent->handle);
   guint8 name[TPM_NAME_SIZE], expected[TPM_NAME_SIZE];
 
   if (note->size != 0)
@@ -85,10 +94,19 @@ check (TpmLink *link, const TpmParent *parent, ESYS_TR tr, GError **error)
     return FALSE;
   if (memcmp (name, expected, TPM_NAME_SIZE) != 0)
     return fail_taken (link, parent, error);
+  note_checked (link, parent, name);
+  return TRUE;
+}
 
-  note = tpm_link_note (link, parent->handle);
-  note->size = TPM_NAME_SIZE;
-  memcpy (note->name, name, TPM_NAME_SIZE);
+static gboolean
+put_there (TpmLink *link, const TpmParent *parent, ESYS_TR *ret_tr, GError **error)
+{
+  guint8 name[TPM_NAME_SIZE];
+
+  if (!make (link, parent, TRUE, name, error) || !tpm_link_check_open (link, error)
+      || !tpm_link_get_persistent (link, parent->handle, ret_tr, error))
+    return FALSE;
+  note_checked (link, parent, name);
   return TRUE;
 }
 
@@ -96,7 +114,6 @@ gboolean
 tpm_parent_get (TpmLink *link, const TpmParent *parent, ESYS_TR *ret_tr, guint8 *ret_name, GError **error)
 {
   g_autoptr (GError) cause = NULL;
-  guint8 name[TPM_NAME_SIZE];
   ESYS_TR tr;
 
   if (!tpm_link_get_persistent (link, parent->handle, &tr, &cause))
@@ -106,8 +123,7 @@ tpm_parent_get (TpmLink *link, const TpmParent *parent, ESYS_TR *ret_tr, guint8 
           g_propagate_error (error, g_steal_pointer (&cause));
           return FALSE;
         }
-      if (!make (link, parent, TRUE, name, error) || !tpm_link_check_open (link, error)
-          || !tpm_link_get_persistent (link, parent->handle, &tr, error))
+      if (!put_there (link, parent, &tr, error))
         return FALSE;
     }
   if (!check (link, parent, tr, error))

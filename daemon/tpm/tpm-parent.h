@@ -14,7 +14,8 @@ G_BEGIN_DECLS
  *   key than the pinned one (it was cleared, or is another), and those of tpm_hierarchy_make_primary()
  *
  * TPM thread. The persistent storage root key; made and made persistent when nothing lies there. No command when it is in the link's
- * cache, else one; four more where it has to be made, three where the Name is not pinned.
+ * cache, else one; three more where it has to be made, two where it is there and its Name is not pinned; one more where the facts say that the
+ * owner has a password.
  */
 gboolean tpm_parent_get (TpmLink *link, const TpmParent *parent, ESYS_TR *ret_tr, guint8 *ret_name, GError **error);
 

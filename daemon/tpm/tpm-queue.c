@@ -142,32 +142,23 @@ withdraw (Job *job)
   g_mutex_unlock (&queue->mutex);
 }
 
-/* A TPM that makes a key cannot be interrupted; that is no fault, and the caller's job, which has not begun, can be sent again. */
-static gboolean
-waits_for_background (Job *job)
-{
-  TpmQueue *queue = job->queue;
-
-  g_mutex_lock (&queue->mutex);
-  gboolean result = job->waits && queue->running != NULL && queue->running->spec.priority == TPM_PRIORITY_BACKGROUND;
-  g_mutex_unlock (&queue->mutex);
-  return result;
-}
-
+/* A TPM that makes an RSA key cannot be interrupted; that is no fault, and a job that has not begun can be sent again. */
 static GError *
 new_timeout (Job *job)
 {
   double waited = (double) (g_get_monotonic_time () - job->pushed_at) / G_USEC_PER_SEC;
-  gboolean in_background = waits_for_background (job);
   TpmQueueStatus status;
 
+  g_mutex_lock (&job->queue->mutex);
+  gboolean has_begun = !job->waits;
+  g_mutex_unlock (&job->queue->mutex);
   tpm_queue_get_status (job->queue, &status);
   if (status.running == NULL)
     return g_error_new (TPMID_ERROR, TPMID_ERROR_TIMEOUT, "%s: no answer after %.1f s; try again", job->spec.operation, waited);
-  if (in_background && !status.wedged)
+  if (!has_begun && status.generating && !status.wedged)
     return g_error_new (TPMID_ERROR, TPMID_ERROR_BUSY,
-                        "%s: the TPM has been making a key ('%s') for %.1f s, which cannot be interrupted; try again",
-                        job->spec.operation, status.running, (double) status.running_ms / 1000);
+                        "%s: the TPM has been making a key for %.1f s, which cannot be interrupted; try again",
+                        job->spec.operation, (double) status.running_ms / 1000);
   return g_error_new (TPMID_ERROR, TPMID_ERROR_TIMEOUT,
                       "%s: no answer after %.1f s; the TPM has been busy with '%s' for %.1f s; try again later",
                       job->spec.operation, waited, status.running, (double) status.running_ms / 1000);
@@ -469,6 +460,19 @@ tpm_queue_push_finish (GAsyncResult *result, GError **error)
   return g_task_propagate_pointer (G_TASK (result), error);
 }
 
+/* Under the mutex. What a job does after it has made a key has its full time again. */
+static void
+judge_running (TpmQueue *queue, TpmQueueStatus *status)
+{
+  gint64 now = g_get_monotonic_time (), since_us;
+
+  status->running = queue->running->spec.operation;
+  status->running_ms = (guint64) (now - queue->running_since) / 1000;
+  status->generating = tpm_link_is_generating (queue->link, &since_us);
+  guint64 limit_ms = status->generating ? TPM_QUEUE_WEDGED_GENERATING_MS : TPM_QUEUE_WEDGED_MS;
+  status->wedged = (guint64) (now - MAX (queue->running_since, since_us)) / 1000 > limit_ms;
+}
+
 void
 tpm_queue_get_status (TpmQueue *queue, TpmQueueStatus *ret_status)
 {
@@ -477,12 +481,7 @@ tpm_queue_get_status (TpmQueue *queue, TpmQueueStatus *ret_status)
   g_mutex_lock (&queue->mutex);
   status.waiting = tpm_turns_count_all (queue->waiting);
   if (queue->running != NULL)
-    {
-      status.running = queue->running->spec.operation;
-      status.running_ms = (guint64) (g_get_monotonic_time () - queue->running_since) / 1000;
-      status.wedged = status.running_ms > (queue->running->spec.priority == TPM_PRIORITY_BACKGROUND ? TPM_QUEUE_WEDGED_BACKGROUND_MS
-                                                                                                   : TPM_QUEUE_WEDGED_MS);
-    }
+    judge_running (queue, &status);
   g_mutex_unlock (&queue->mutex);
   *ret_status = status;
 }

@@ -60,12 +60,13 @@ typedef struct
   guint waiting;
   const char *running;  /* (nullable): static; operation that runs now */
   guint64 running_ms;   /* its age in milliseconds */
-  gboolean wedged;      /* running for longer than TPM_QUEUE_WEDGED_MS, or TPM_QUEUE_WEDGED_BACKGROUND_MS */
+  gboolean generating;  /* it makes an RSA key at the moment (tpm_link_is_generating()) */
+  gboolean wedged;      /* running for longer than TPM_QUEUE_WEDGED_MS, or generating for longer than TPM_QUEUE_WEDGED_GENERATING_MS */
 } TpmQueueStatus;
 
-/* No TPM command is known to take longer, but for key generation (an RSA key takes minutes on old chips), which runs in background. */
+/* No TPM command is known to take longer, but for making an RSA key, which takes minutes on old chips. */
 #define TPM_QUEUE_WEDGED_MS 15000
-#define TPM_QUEUE_WEDGED_BACKGROUND_MS 600000
+#define TPM_QUEUE_WEDGED_GENERATING_MS 600000
 
 /**
  * tpm_queue_new:
@@ -104,7 +105,7 @@ gboolean tpm_queue_free (TpmQueue *queue);
  * @callback: called exactly once, from the main loop, never from inside this call
  *
  * Errors that the queue itself gives: TPMID_ERROR_BUSY (a bound is reached: at once; displaced: when that happens; the deadline passed
- * while the TPM made a key in the background; the job has not run and does not run later), TPMID_ERROR_TIMEOUT (the
+ * while the TPM made an RSA key; the job has not run and does not run later), TPMID_ERROR_TIMEOUT (the
  * deadline passed; the message names the operation that holds the TPM and its age), TPMID_ERROR_CANCELLED.
  */
 void tpm_queue_push_async (TpmQueue *queue, const TpmJob *job, GCancellable *cancellable, GAsyncReadyCallback callback,

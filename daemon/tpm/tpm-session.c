@@ -9,6 +9,7 @@ start_once (TpmLink *link, const TpmParent *parent, gboolean lasting, ESYS_TR *r
 {
   static const TPMT_SYM_DEF symmetric = { .algorithm = TPM2_ALG_AES, .keyBits.aes = 128, .mode.aes = TPM2_ALG_CFB };
   TPMA_SESSION attributes = TPMA_SESSION_ENCRYPT | (lasting ? TPMA_SESSION_CONTINUESESSION : 0);
+  g_auto (TpmSession) session = { link, ESYS_TR_NONE };
   ESYS_CONTEXT *esys;
   ESYS_TR salt_key;
 
@@ -16,10 +17,15 @@ start_once (TpmLink *link, const TpmParent *parent, gboolean lasting, ESYS_TR *r
     return FALSE;
   esys = tpm_link_esys (link);
   TSS2_RC rc = Esys_StartAuthSession (esys, salt_key, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, NULL, TPM2_SE_HMAC,
-                                      &symmetric, TPM2_ALG_SHA256, ret_tr);
+                                      &symmetric, TPM2_ALG_SHA256, &session.tr);
   if (rc == TSS2_RC_SUCCESS)
-    rc = Esys_TRSess_SetAttributes (esys, *ret_tr, attributes, 0xff);
-  return rc == TSS2_RC_SUCCESS || tpm_link_fail (link, rc, error, "start an encrypted session");
+    rc = Esys_TRSess_SetAttributes (esys, session.tr, attributes, 0xff);
+  if (rc != TSS2_RC_SUCCESS)
+    return tpm_link_fail (link, rc, error, "start an encrypted session");
+  /* Only now: one without its attributes would answer in the clear. */
+  *ret_tr = session.tr;
+  session.tr = ESYS_TR_NONE;
+  return TRUE;
 }
 
 static gboolean
@@ -53,9 +59,8 @@ tpm_session_open (TpmLink *link, const TpmParent *parent, TpmSession *guard, ESY
   return TRUE;
 }
 
-/* TPM 2.0 Library Part 2, 6.6.3: bit 11 of a format-one code says that it is about a session. */
-static gboolean
-is_about_session (TSS2_RC rc)
+gboolean
+tpm_session_is_about (TSS2_RC rc)
 {
   if (tpm_rc_is_transport (rc))
     return FALSE;
@@ -65,28 +70,27 @@ is_about_session (TSS2_RC rc)
 
 /* A session that is gone cannot be flushed, and that is no error. */
 static void
-drop (TpmLink *link, ESYS_TR *own)
+drop (TpmLink *link, ESYS_TR *session)
 {
-  if (Esys_FlushContext (tpm_link_esys (link), *own) != TSS2_RC_SUCCESS)
-    (void) Esys_TR_Close (tpm_link_esys (link), own);
-  *own = ESYS_TR_NONE;
+  if (Esys_FlushContext (tpm_link_esys (link), *session) != TSS2_RC_SUCCESS)
+    (void) Esys_TR_Close (tpm_link_esys (link), session);
+  *session = ESYS_TR_NONE;
 }
 
 gboolean
 tpm_session_spent (TpmLink *link, TpmSession *guard, TSS2_RC rc)
 {
-  if (tpm_link_is_exclusive (link))
+  gboolean is_own = tpm_link_is_exclusive (link);
+  ESYS_TR *session = is_own ? tpm_link_own_session (link) : &guard->tr;
+
+  if (rc == TSS2_RC_SUCCESS && !is_own)
     {
-      if (rc == TSS2_RC_SUCCESS || tpm_rc_is_transport (rc))
-        return FALSE;
-      drop (link, tpm_link_own_session (link));
-      return is_about_session (rc);
+      /* The TPM ended the session with the command; only ESYS may still know it. */
+      (void) Esys_TR_Close (tpm_link_esys (link), session);
+      *session = ESYS_TR_NONE;
     }
-  /* The TPM ended the session with the command; only ESYS may still know it. */
-  if (rc == TSS2_RC_SUCCESS)
-    {
-      (void) Esys_TR_Close (tpm_link_esys (link), &guard->tr);
-      guard->tr = ESYS_TR_NONE;
-    }
-  return FALSE;
+  if (rc == TSS2_RC_SUCCESS || tpm_rc_is_transport (rc))
+    return FALSE;
+  drop (link, session);
+  return tpm_session_is_about (rc);
 }

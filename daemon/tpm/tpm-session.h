@@ -22,11 +22,21 @@ gboolean tpm_session_open (TpmLink *link, const TpmParent *parent, TpmSession *g
  * tpm_session_spent:
  * @rc: how the command that used the session ended
  *
- * To be called right after the command, before tpm_link_fail(). The link's session is not used again after an error.
+ * To be called right after the command, before tpm_link_fail(). A session is not used again after an error.
  *
- * Returns: whether the session was gone before the command (the TPM was suspended or restarted), so that the command did not run and
- *   may be sent again in a new one
+ * Returns: whether @rc is about the session (it is gone, as the TPM was suspended or restarted, or somebody removed it), so that the command
+ *   did not run and may be sent again in a new one
  */
 gboolean tpm_session_spent (TpmLink *link, TpmSession *guard, TSS2_RC rc);
+
+/**
+ * tpm_session_is_about:
+ * @rc: how a command ended
+ *
+ * Pure. TPM 2.0 Library Part 2, 6.6.3: bit 11 of a format-one code says that it is about a session.
+ *
+ * Returns: whether the TPM found fault with a session, and not with what the command was to do
+ */
+gboolean tpm_session_is_about (TSS2_RC rc);
 
 G_END_DECLS

@@ -83,7 +83,7 @@ key_new (const char *name, guint owner)
   g_autoptr (IdentityBackend) nowhere = identity_backend_new_unreachable (IDENTITY_ALGORITHM_ECC_P256, spki);
   g_autoptr (IdentityKey) key = identity_key_new (name, nowhere, 0, 0, owner);
 
-  return identity_key_with_state (key, IDENTITY_KEY_USABLE, "");
+  return identity_key_with_state (key, IDENTITY_KEY_USABLE, 0, "");
 }
 
 IdentityDevice *

@@ -19,7 +19,7 @@ begins (IdentityBackoff *backoff, guint uid, gint64 now)
   if (may)
     g_assert_no_error (error);
   else
-    g_assert_error (error, TPMID_ERROR, TPMID_ERROR_BUSY);
+    g_assert_error (error, TPMID_ERROR, TPMID_ERROR_RATE_LIMITED);
   return may;
 }
 
@@ -156,7 +156,7 @@ test_the_error_says_how_long_to_wait (void)
   for (guint i = 0; i < 4; i++)
     fail_once (backoff, ALICE, i * 60 * SECOND + 60 * SECOND);
   g_assert_false (identity_backoff_begin (backoff, ALICE, 4 * 60 * SECOND + SECOND / 2, &error));
-  g_assert_error (error, TPMID_ERROR, TPMID_ERROR_BUSY);
+  g_assert_error (error, TPMID_ERROR, TPMID_ERROR_RATE_LIMITED);
   g_assert_nonnull (strstr (error->message, "uid 1000 "));
   g_assert_nonnull (strstr (error->message, " 16 s"));
 }

@@ -78,8 +78,8 @@ test_keys_are_equal_when_nobody_sees_a_difference (void)
   g_autoptr (IdentityKey) renamed = identity_key_new ("apq", key->backend, 0, 0, 0);
   g_autoptr (IdentityKey) given_away = identity_key_new ("app", key->backend, 0, 0, 1);
   g_autoptr (IdentityKey) certified = identity_key_with_certificate (key, "PEM");
-  g_autoptr (IdentityKey) missing = identity_key_with_state (key, IDENTITY_KEY_MISSING, "");
-  g_autoptr (IdentityKey) explained = identity_key_with_state (key, IDENTITY_KEY_USABLE, "why");
+  g_autoptr (IdentityKey) missing = identity_key_with_state (key, IDENTITY_KEY_MISSING, TPMID_ERROR_STORAGE, "");
+  g_autoptr (IdentityKey) explained = identity_key_with_state (key, IDENTITY_KEY_USABLE, TPMID_ERROR_STORAGE, "why");
   g_autoptr (IdentityKey) other = new_key ("app", IDENTITY_ALGORITHM_ECC_P256, 0);
   g_autoptr (IdentityKey) planned = identity_key_new ("app", NULL, IDENTITY_ALGORITHM_ECC_P256, IDENTITY_USAGE_SIGN, 0);
   const IdentityKey *const different[] = { renamed, given_away, certified, missing, explained, other, planned };
@@ -110,7 +110,7 @@ static void
 test_a_change_leaves_the_key_as_it_was (void)
 {
   g_autoptr (IdentityKey) key = new_key ("app", IDENTITY_ALGORITHM_ECC_P256, 3);
-  g_autoptr (IdentityKey) failed = identity_key_with_state (key, IDENTITY_KEY_FAILED, "no room");
+  g_autoptr (IdentityKey) failed = identity_key_with_state (key, IDENTITY_KEY_FAILED, TPMID_ERROR_STORAGE, "no room");
   g_autoptr (IdentityKey) certified = identity_key_with_certificate (failed, "PEM");
 
   g_assert_cmpint (key->state, ==, IDENTITY_KEY_USABLE);

@@ -39,7 +39,7 @@ save (Fixture *fixture, const char *name, const IdentityKeyfile *file)
 {
   g_autoptr (GError) error = NULL;
 
-  (void) identity_keyfile_save (fixture->folder, name, file, &error);
+  (void) identity_keyfile_create (fixture->folder, name, file, &error);
   g_assert_no_error (error);
 }
 
@@ -335,7 +335,7 @@ test_what_cannot_be_saved_is_an_error (Fixture *fixture, gconstpointer data)
 
   init_tpm_key (&file, IDENTITY_USAGE_SIGN, 0);
   g_free (fixture_write (fixture, "keys", "", 0));
-  g_assert_false (identity_keyfile_save (fixture->folder, "app", &file, &error));
+  g_assert_false (identity_keyfile_create (fixture->folder, "app", &file, &error));
   assert_refused (&error, TPMID_ERROR_STORAGE, "keys");
 }
 
