@@ -233,11 +233,8 @@ static BaseSecret *
 decrypt_block (IdentityBackend *backend, TpmLink *link, GBytes *block, GError **error)
 {
   g_autoptr (GError) cause = NULL;
-  BaseSecret *result;
+  BaseSecret *result = identity_backend_decrypt (backend, link, block, &cause);
 
-  if (!identity_rsa_check_ciphertext (identity_backend_peek_spki (backend), block, error))
-    return NULL;
-  result = identity_backend_decrypt (backend, link, block, &cause);
   if (g_error_matches (cause, TPMID_ERROR, TPMID_ERROR_DECRYPT_FAILED))
     (void) identity_rsa_fail (error);
   else if (result == NULL)
@@ -255,7 +252,8 @@ decrypt_cms (IdentityBackend *backend, TpmLink *link, GBytes *der, GError **erro
   g_autoptr (BaseSecret) block = NULL;
   g_autoptr (BaseSecret) key = NULL;
 
-  if (cms == NULL || !identity_cms_select (cms, identity_backend_peek_spki (backend), &encrypted_key, &padding, error))
+  if (cms == NULL || !identity_cms_select (cms, identity_backend_peek_spki (backend), &encrypted_key, &padding, error)
+      || !identity_rsa_check_ciphertext (identity_backend_peek_spki (backend), encrypted_key, error))
     return NULL;
   block = decrypt_block (backend, link, encrypted_key, error);
   key = block != NULL ? identity_rsa_unpad_or_random (padding, block, identity_cms_key_size (cms), error) : NULL;
@@ -312,7 +310,9 @@ identity_use_decrypt_async (IdentityKeys *keys, IdentityKey *key, IdentityCaller
 
   if (task == NULL)
     return;
-  if (!ration (keys, g_task_get_task_data (task), caller, ciphertext, &error))
+  /* A block of the wrong size says nothing about the key: it is neither sent nor counted. */
+  if ((ciphertext->padding != NULL && !identity_rsa_check_ciphertext (key->spki, ciphertext->data, &error))
+      || !ration (keys, g_task_get_task_data (task), caller, ciphertext, &error))
     {
       g_task_return_error (task, g_steal_pointer (&error));
       return;

@@ -411,7 +411,7 @@ a_key_whose_file_cannot_be_written_says_so_and_is_made_when_asked_again (Testbed
   g_autoptr (GVariant) problem = testbed_get_key_property (t, path, "Problem");
   g_assert_nonnull (strstr (g_variant_get_string (problem, NULL), "keys"));
   testbed_wait_for_log (t, "<4>key app could not be made:*TPMID_KEY=app*");
-  testbed_assert_fails (t, path, "org.tpmid1.Key.Sign", sign_parameters (32, 1, NULL), "org.tpmid1.Error.IdentityFault");
+  testbed_assert_fails (t, path, "org.tpmid1.Key.Sign", sign_parameters (32, 1, NULL), "org.tpmid1.Error.Storage");
 
   g_assert_cmpint (testbed_run (t, NULL, "rm", in_the_way, NULL), ==, 0);
   assert_created (t, t->bus, "app", NULL);

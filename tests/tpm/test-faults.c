@@ -252,7 +252,7 @@ no_fault_outlives_the_making_of_a_key (void)
     { TPM2_RC_FAILURE, 0 },
   };
   g_autoptr (TestSwtpm) swtpm = test_swtpm_new ();
-  Work work = { .run = make_signing_key, .least = 7, .swtpm = swtpm };
+  Work work = { .run = make_signing_key, .least = 5, .swtpm = swtpm };
 
   fail_each_command_of (&work, troubles, G_N_ELEMENTS (troubles));
 }
@@ -265,7 +265,7 @@ no_fault_outlives_the_making_of_credentials (void)
     { TPM2_RC_OBJECT_MEMORY, TPMID_ERROR_EXHAUSTED },
   };
   g_autoptr (TestSwtpm) swtpm = test_swtpm_new ();
-  Work work = { .run = make_credentials, .least = 11, .swtpm = swtpm };
+  Work work = { .run = make_credentials, .least = 9, .swtpm = swtpm };
 
   fail_each_command_of (&work, troubles, G_N_ELEMENTS (troubles));
 }

@@ -18,9 +18,9 @@ new_key (const char *name, IdentityAlgorithm algorithm, guint owner)
 
 /* @key: (transfer full) */
 static IdentityKey *
-become (IdentityKey *key, IdentityKeyState state, const char *problem)
+become (IdentityKey *key, IdentityKeyState state, TpmidError code, const char *problem)
 {
-  IdentityKey *other = identity_key_with_state (key, state, problem);
+  IdentityKey *other = identity_key_with_state (key, state, (int) code, problem);
 
   identity_key_unref (key);
   return other;
@@ -68,6 +68,7 @@ test_a_key_out_of_reach_is_missing (void)
 
   g_assert_cmpint (key->state, ==, IDENTITY_KEY_MISSING);
   g_assert_true (g_bytes_equal (key->spki, spki));
+  g_assert_cmpint (key->problem_code, ==, TPMID_ERROR_IDENTITY_FAULT);
 }
 
 static void
@@ -150,16 +151,39 @@ test_only_a_usable_key_can_be_used (void)
 
   g_assert_true (identity_key_check_usable (key, IDENTITY_USAGE_SIGN, &error));
   g_assert_no_error (error);
-  key = become (key, IDENTITY_KEY_CREATING, "");
+  key = become (key, IDENTITY_KEY_CREATING, 0, "");
   assert_unusable (key, IDENTITY_USAGE_SIGN, TPMID_ERROR_NOT_READY, "wait until");
-  key = become (key, IDENTITY_KEY_FAILED, "the TPM is full");
-  assert_unusable (key, IDENTITY_USAGE_SIGN, TPMID_ERROR_IDENTITY_FAULT, "the TPM is full");
-  key = become (key, IDENTITY_KEY_MISSING, "the mode is not tpm");
+  key = become (key, IDENTITY_KEY_FAILED, TPMID_ERROR_EXHAUSTED, "the TPM is full");
+  assert_unusable (key, IDENTITY_USAGE_SIGN, TPMID_ERROR_EXHAUSTED, "the TPM is full");
+  key = become (key, IDENTITY_KEY_MISSING, TPMID_ERROR_IDENTITY_FAULT, "the mode is not tpm");
   assert_unusable (key, IDENTITY_USAGE_SIGN, TPMID_ERROR_IDENTITY_FAULT, "the mode is not tpm");
-  key = become (key, IDENTITY_KEY_MISSING, "");
-  assert_unusable (key, IDENTITY_USAGE_SIGN, TPMID_ERROR_IDENTITY_FAULT, "tpmidctl status");
-  key = become (key, IDENTITY_KEY_ORPHANED, "the TPM was cleared");
+  key = become (key, IDENTITY_KEY_ORPHANED, TPMID_ERROR_KEY_ORPHANED, "the TPM was cleared");
   assert_unusable (key, IDENTITY_USAGE_SIGN, TPMID_ERROR_KEY_ORPHANED, "the TPM was cleared");
+}
+
+static void
+assert_fits (IdentityKey *key, gboolean in_tpm, gboolean in_software, IdentityKeyState state)
+{
+  g_autoptr (IdentityKey) fitted = identity_key_fit (key, in_tpm, in_software);
+
+  g_assert_cmpint (fitted->state, ==, state);
+  g_assert_true (state == IDENTITY_KEY_MISSING ? fitted->problem[0] != '\0' : g_str_equal (fitted->problem, key->problem));
+}
+
+static void
+test_a_key_is_missing_where_the_mode_is_another (void)
+{
+  g_autoptr (IdentityKey) key = new_key ("app", IDENTITY_ALGORITHM_ECC_P256, 0);
+
+  assert_fits (key, FALSE, TRUE, IDENTITY_KEY_USABLE);
+  assert_fits (key, TRUE, FALSE, IDENTITY_KEY_MISSING);
+  assert_fits (key, FALSE, FALSE, IDENTITY_KEY_MISSING);
+
+  g_autoptr (IdentityKey) missing = identity_key_fit (key, FALSE, FALSE);
+  g_autoptr (IdentityKey) back = identity_key_fit (missing, FALSE, TRUE);
+  g_assert_true (identity_key_equal (back, key));
+  key = become (key, IDENTITY_KEY_ORPHANED, TPMID_ERROR_KEY_ORPHANED, "gone");
+  assert_fits (key, FALSE, TRUE, IDENTITY_KEY_ORPHANED);
 }
 
 /* What it is for is said first, whatever its state. */
@@ -173,7 +197,7 @@ test_a_key_does_one_thing (void)
   assert_unusable (signing, IDENTITY_USAGE_DECRYPT, TPMID_ERROR_NOT_SUPPORTED, "only sign");
   assert_unusable (decrypting, IDENTITY_USAGE_SIGN, TPMID_ERROR_NOT_SUPPORTED, "only decrypt");
   g_assert_true (identity_key_check_usable (decrypting, IDENTITY_USAGE_DECRYPT, &error));
-  decrypting = become (decrypting, IDENTITY_KEY_ORPHANED, "gone");
+  decrypting = become (decrypting, IDENTITY_KEY_ORPHANED, TPMID_ERROR_KEY_ORPHANED, "gone");
   assert_unusable (decrypting, IDENTITY_USAGE_SIGN, TPMID_ERROR_NOT_SUPPORTED, "only decrypt");
 }
 
@@ -253,6 +277,7 @@ main (int argc, char **argv)
   g_test_add_func ("/identity/key/a-change-leaves-the-key-as-it-was", test_a_change_leaves_the_key_as_it_was);
   g_test_add_func ("/identity/key/states-have-the-words-of-the-bus", test_states_have_the_words_of_the_bus);
   g_test_add_func ("/identity/key/only-a-usable-key-can-be-used", test_only_a_usable_key_can_be_used);
+  g_test_add_func ("/identity/key/a-key-is-missing-where-the-mode-is-another", test_a_key_is_missing_where_the_mode_is_another);
   g_test_add_func ("/identity/key/a-key-does-one-thing", test_a_key_does_one_thing);
   g_test_add_func ("/identity/key/names-are-checked", test_names_are_checked);
   g_test_add_func ("/identity/algorithm/algorithms-and-usages-have-names", test_algorithms_and_usages_have_names);

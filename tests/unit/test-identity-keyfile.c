@@ -105,9 +105,10 @@ test_keys_of_a_tpm_come_back (Fixture *fixture, gconstpointer data)
     for (gsize i = 0; i < G_N_ELEMENTS (owners); i++)
       {
         g_auto (IdentityKeyfile) file = { 0 };
+        g_autofree char *name = g_strdup_printf ("app.%d-%u", usage, owners[i]);
         init_tpm_key (&file, (IdentityUsage) usage, owners[i]);
-        save (fixture, "app.key", &file);
-        assert_is_tpm_key (fixture, "app.key", (IdentityUsage) usage, owners[i]);
+        save (fixture, name, &file);
+        assert_is_tpm_key (fixture, name, (IdentityUsage) usage, owners[i]);
       }
 }
 
@@ -339,6 +340,27 @@ test_what_cannot_be_saved_is_an_error (Fixture *fixture, gconstpointer data)
   assert_refused (&error, TPMID_ERROR_STORAGE, "keys");
 }
 
+/* Neither a key, nor what cannot be read. */
+static void
+test_a_file_is_never_replaced (Fixture *fixture, gconstpointer data)
+{
+  g_auto (IdentityKeyfile) file = { 0 };
+  g_auto (IdentityKeyfile) found = { 0 };
+  g_autoptr (GError) error = NULL;
+
+  save_tpm_key (fixture, "app");
+  init_tpm_key (&file, IDENTITY_USAGE_SIGN, OWNER + 1);
+  g_assert_false (identity_keyfile_create (fixture->folder, "app", &file, &error));
+  assert_refused (&error, TPMID_ERROR_EXISTS, "app.pem");
+  load (fixture, "app", &found);
+  g_assert_cmpuint (found.owner, ==, OWNER);
+
+  g_autofree char *path = g_build_filename (fixture->folder, "keys", "bad.pem", NULL);
+  g_assert_true (g_file_set_contents (path, "no key", -1, NULL));
+  g_assert_false (identity_keyfile_create (fixture->folder, "bad", &file, &error));
+  assert_refused (&error, TPMID_ERROR_EXISTS, "bad.pem");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -359,6 +381,7 @@ main (int argc, char **argv)
     { "no-folder-is-no-key", test_no_folder_is_no_key },
     { "what-is-set-aside-is-not-lost", test_what_is_set_aside_is_not_lost },
     { "what-cannot-be-saved-is-an-error", test_what_cannot_be_saved_is_an_error },
+    { "a-file-is-never-replaced", test_a_file_is_never_replaced },
   };
 
   g_test_init (&argc, &argv, NULL);
