@@ -378,6 +378,54 @@ test_decrypted_file_is_its_owner_s (Fake *self, gconstpointer data)
 }
 
 static void
+test_who_made_the_file_gets_nothing (Fake *self, gconstpointer data)
+{
+  self->answer = "secret";
+  assert_script (self, "echo c >c; echo before >f; exec 3<f 4>>f; ctl decrypt --key k1 --in c --out f; echo behind >&4; "
+                       "cat f; echo; cat <&3; ls -A",
+                 0, "secret\nbefore\nbehind\nc\nf\n");
+  assert_script (self, "echo c >c; echo before >f; ln f g; ctl decrypt --key k1 --in c --out f; cat f g", 0, "secretbefore\n");
+  assert_script (self, "echo c >c; echo before >f; ln -s f l; ctl decrypt --key k1 --in c --out l; test ! -L l && cat l f", 0,
+                 "secretbefore\n");
+  assert_script (self, "echo c >c; ln -s absent l; ctl decrypt --key k1 --in c --out \"$PWD/l\"; ls; stat -c %a l", 0,
+                 "c\nl\n600\n");
+}
+
+static void
+test_descriptors_are_written_to (Fake *self, gconstpointer data)
+{
+  self->answer = "secret";
+  assert_script (self, "echo c >c; ctl decrypt --key k1 --in c --out /dev/stdout | cat; ctl decrypt --key k1 --in c --out "
+                       "/dev/fd/3 3>&1 | cat; ctl decrypt --key k1 --in c --out /proc/self/fd/1 >f; stat -c %a f; cat f; "
+                       "ctl decrypt --key k1 --in c --out /dev/null; test -c /dev/null -a -L /dev/stdout",
+                 0, "secretsecret600\nsecret");
+}
+
+static void
+test_failure_leaves_the_file (Fake *self, gconstpointer data)
+{
+  self->answer = "secret";
+  assert_script (self, "echo c >c; echo before >f; chmod 444 f; mkdir d; (ulimit -f 0; trap '' XFSZ; ctl decrypt --key k1 --in c "
+                       "--out f); s=$?; ctl decrypt --key k1 --in c --out d || ctl decrypt --key k1 --in c --out d/; ls -A . d; "
+                       "cat f; rmdir d; exit $s",
+                 1, ".:\nc\nd\nf\n\nd:\nbefore\n");
+}
+
+static void
+test_fifo_of_a_stranger_is_refused (Fake *self, gconstpointer data)
+{
+  if (geteuid () != 0)
+    {
+      g_test_skip ("machine lacks: root, who may give a file away");
+      return;
+    }
+  self->answer = "secret";
+  assert_script (self, "echo c >c; chmod 1777 .; mkfifo p; chown 65534 p; exec 3<>p; ctl decrypt --key k1 --in c --out p; s=$?; "
+                       "chmod 755 .; ctl decrypt --key k1 --in c --out p && head -c 6 <&3; exit $s",
+                 1, "secret");
+}
+
+static void
 test_decrypted_json_is_base64 (Fake *self, gconstpointer data)
 {
   self->answer = "secret!";
@@ -482,6 +530,10 @@ main (int argc, char **argv)
   ADD ("/lib/key/decrypt-sends-bytes-and-options", test_decrypt_sends_bytes_and_options);
   ADD ("/lib/key/message-is-sent-whole", test_message_is_sent_whole);
   ADD ("/tpmidctl/decrypt/file-is-its-owner-s", test_decrypted_file_is_its_owner_s);
+  ADD ("/tpmidctl/decrypt/who-made-the-file-gets-nothing", test_who_made_the_file_gets_nothing);
+  ADD ("/tpmidctl/decrypt/descriptors-are-written-to", test_descriptors_are_written_to);
+  ADD ("/tpmidctl/decrypt/failure-leaves-the-file", test_failure_leaves_the_file);
+  ADD ("/tpmidctl/decrypt/fifo-of-a-stranger-is-refused", test_fifo_of_a_stranger_is_refused);
   ADD ("/tpmidctl/decrypt/json-is-base64", test_decrypted_json_is_base64);
   ADD ("/tpmidctl/decrypt/options-are-those-of-the-command-line", test_decrypt_options_are_those_of_the_command_line);
   ADD ("/tpmidctl/decrypt/every-form-of-a-message-is-sent-as-the-same-der", test_every_form_of_a_message_is_sent_as_the_same_der);
