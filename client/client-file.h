@@ -48,8 +48,11 @@ gboolean client_file_write (const char *path, gconstpointer data, gsize size, tp
  * client_file_write_secret:
  * @path: (nullable): as for client_file_write()
  *
- * As client_file_write(), with no copy of the content in a buffer. A regular file is for its owner alone (mode 0600) before
- * the first byte is in it, also one that was there before.
+ * As client_file_write(), with no copy of the content in a buffer, and into no file that somebody else may have made: a regular
+ * file or a symbolic link of that name is replaced (not followed) by a new file, of the caller and with mode 0600, which takes
+ * the name when all is in it; on failure nothing has changed. FIFOs and devices are written to, and so is what the links in
+ * /dev and /proc lead to (/dev/stdout, /dev/fd/3); a regular file behind these is emptied and gets mode 0600. A FIFO of another
+ * user in a sticky folder that everybody may write to is refused, unless it is of the folder's owner.
  */
 gboolean client_file_write_secret (const char *path, const ClientSecret *content, tpmid_error *error);
 

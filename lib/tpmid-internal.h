@@ -26,6 +26,9 @@
 int lib_error_set (tpmid_error *error, int number, const char *name, const char *format, ...)
   __attribute__ ((format (printf, 4, 5)));
 
+/** lib_error_number: positive errno value that comes closest to the D-Bus error @name */
+int lib_error_number (const char *name);
+
 /**
  * lib_error_set_errno:
  * @result: negative errno value of a local failure (of sd-bus)
@@ -183,6 +186,9 @@ int lib_client_lease (tpmid_client *client, uint64_t deadline, LibConnection **r
 int lib_connection_ready (LibConnection *connection, const char *address, uint64_t deadline, sd_bus **ret_bus,
                           tpmid_error *error);
 
+/** lib_connection_close: so that an answer does not come here for which nobody waits any more; the next call opens it anew */
+void lib_connection_close (LibConnection *connection);
+
 /** lib_connection_release: @connection: (nullable): back to its pool; no message made on it may be left */
 void lib_connection_release (LibConnection *connection);
 
@@ -204,7 +210,7 @@ typedef struct LibRetry
  *
  * Decides whether to try again, and waits until then. Busy and NotReady are waited out; so is the return of a tpmidd or a bus
  * that was there before, up to 10 s; an answer that was lost is asked for once more. tpmidd says Cancelled when it stops; then
- * and at its start its objects are unknown.
+ * and at its start its objects are unknown. RateLimited is final: its time is longer than a call's.
  *
  * Returns: whether to try again
  */
@@ -229,6 +235,7 @@ typedef struct LibCall
 {
   tpmid_client *client;      /* NULL: begun on a connection of somebody's own; tried once */
   LibConnection *connection; /* leased; NULL without a client */
+  bool is_secret;            /* for a call of a client: the answer is wiped, and does not come after the call has failed */
   LibRetry retry;
   sd_bus *bus;
   uint64_t deadline;

@@ -40,7 +40,7 @@ check_name (const char *name, tpmid_error *error)
 }
 
 static int
-key_call_begin (KeyCall *self, const char *interface, const char *method, int timeout_ms, tpmid_error *error)
+key_call_begin (KeyCall *self, const char *interface, const char *method, uint64_t deadline, tpmid_error *error)
 {
   char path[LIB_KEY_PATH_SIZE];
   LibTarget target = { path, interface, NULL };
@@ -49,7 +49,7 @@ key_call_begin (KeyCall *self, const char *interface, const char *method, int ti
   if (r < 0)
     return r;
   lib_text_key_path (self->key, path);
-  return lib_call_open (&self->call, self->client, &target, method, lib_deadline (timeout_ms), error);
+  return lib_call_open (&self->call, self->client, &target, method, deadline, error);
 }
 
 static int
@@ -134,11 +134,11 @@ tpmid_find_key (tpmid_client *client, const uint8_t reference[REFERENCE_SIZE], i
   return r;
 }
 
-int
-tpmid_get_key (tpmid_client *client, const char *key, int timeout_ms, tpmid_value **ret_properties, tpmid_error *error)
+static int
+get_key (tpmid_client *client, const char *key, uint64_t deadline, tpmid_value **ret_properties, tpmid_error *error)
 {
   auto_key_call self = { .client = client, .key = key };
-  int r = key_call_begin (&self, "org.freedesktop.DBus.Properties", "GetAll", timeout_ms, error);
+  int r = key_call_begin (&self, "org.freedesktop.DBus.Properties", "GetAll", deadline, error);
 
   if (r >= 0)
     r = key_call_finish (&self, sd_bus_message_append (self.call.message, "s", KEY_INTERFACE), "a{sv}", error);
@@ -146,11 +146,17 @@ tpmid_get_key (tpmid_client *client, const char *key, int timeout_ms, tpmid_valu
 }
 
 int
+tpmid_get_key (tpmid_client *client, const char *key, int timeout_ms, tpmid_value **ret_properties, tpmid_error *error)
+{
+  return get_key (client, key, lib_deadline (timeout_ms), ret_properties, error);
+}
+
+int
 tpmid_sign (tpmid_client *client, const char *key, const uint8_t *digest, size_t digest_size, const tpmid_value *options,
             int timeout_ms, uint8_t **ret_signature, size_t *ret_size, tpmid_error *error)
 {
   auto_key_call self = { .client = client, .key = key };
-  int r = key_call_begin (&self, KEY_INTERFACE, "Sign", timeout_ms, error);
+  int r = key_call_begin (&self, KEY_INTERFACE, "Sign", lib_deadline (timeout_ms), error);
 
   if (r >= 0)
     r = key_call_exchange (&self, digest, digest_size, options, error);
@@ -162,7 +168,7 @@ tpmid_sign_message (tpmid_client *client, const char *key, const uint8_t *messag
                     const tpmid_value *options, int timeout_ms, uint8_t **ret_signature, size_t *ret_size, tpmid_error *error)
 {
   auto_key_call self = { .client = client, .key = key };
-  int r = key_call_begin (&self, KEY_INTERFACE, "SignMessage", timeout_ms, error);
+  int r = key_call_begin (&self, KEY_INTERFACE, "SignMessage", lib_deadline (timeout_ms), error);
 
   if (r >= 0)
     r = key_call_exchange (&self, message, message_size, options, error);
@@ -173,16 +179,12 @@ int
 tpmid_decrypt (tpmid_client *client, const char *key, const uint8_t *ciphertext, size_t ciphertext_size,
                const tpmid_value *options, int timeout_ms, uint8_t **ret_plaintext, size_t *ret_size, tpmid_error *error)
 {
-  auto_key_call self = { .client = client, .key = key };
-  int r = key_call_begin (&self, KEY_INTERFACE, "Decrypt", timeout_ms, error);
+  auto_key_call self = { .client = client, .key = key, .call.is_secret = true };
+  int r = key_call_begin (&self, KEY_INTERFACE, "Decrypt", lib_deadline (timeout_ms), error);
 
   if (r >= 0)
     r = key_call_exchange (&self, ciphertext, ciphertext_size, options, error);
-  if (r < 0)
-    return r;
-  /* sd-bus then wipes the answer when it frees it. */
-  (void) sd_bus_message_sensitive (self.call.reply);
-  return lib_call_bytes (&self.call, ret_plaintext, ret_size, error);
+  return r < 0 ? r : lib_call_bytes (&self.call, ret_plaintext, ret_size, error);
 }
 
 int
@@ -194,7 +196,7 @@ tpmid_create_csr (tpmid_client *client, const char *key, const char *subject, co
 
   if (!lib_text_is_utf8 (subject))
     return lib_error_set (error, EINVAL, LIB_ERROR ("InvalidArgument"), "the subject is not UTF-8");
-  r = key_call_begin (&self, KEY_INTERFACE, "CreateCsr", timeout_ms, error);
+  r = key_call_begin (&self, KEY_INTERFACE, "CreateCsr", lib_deadline (timeout_ms), error);
   if (r < 0)
     return r;
   r = sd_bus_message_append (self.call.message, "s", subject);
@@ -220,33 +222,48 @@ tpmid_create_key (tpmid_client *client, const char *name, const tpmid_value *opt
   return lib_call_finish (&call, r, "o", error);
 }
 
-/* NotReady, as tpmidd says it before the boot decision, is the one failure that is worth waiting for. */
-static int
-judge_state (const char *name, const tpmid_value *key, tpmid_error *error)
+static const char *
+text_of (const tpmid_value *key, const char *property)
 {
-  const char *state = tpmid_value_string (tpmid_value_find (key, "State"));
-  const char *problem = tpmid_value_string (tpmid_value_find (key, "Problem"));
-
-  if (problem[0] == '\0')
-    problem = "tpmidd does not say why";
-  if (strcmp (state, "usable") == 0)
-    return 0;
-  if (strcmp (state, "creating") == 0)
-    return lib_error_set (error, EAGAIN, LIB_ERROR ("NotReady"), "the key %s is still being made", name);
-  if (strcmp (state, "orphaned") == 0)
-    return lib_error_set (error, EIO, LIB_ERROR ("KeyOrphaned"), "the key %s is orphaned: %s", name, problem);
-  if (strcmp (state, "missing") == 0)
-    return lib_error_set (error, ENODEV, LIB_ERROR ("TpmUnavailable"), "the key %s cannot be reached: %s", name, problem);
-  return lib_error_set (error, EIO, LIB_ERROR ("Failed"), "the key %s could not be made: %s", name, problem);
+  return tpmid_value_string (tpmid_value_find (key, property));
 }
 
+/* What is wrong in a state in which a key stays; of a tpmidd that does not name the error, the one of its state. */
 static int
-look_at_key (tpmid_client *client, const char *name, uint64_t deadline, tpmid_error *error)
+report_problem (const char *name, const tpmid_value *key, tpmid_error *error)
+{
+  const char *state = text_of (key, "State"), *problem = text_of (key, "Problem"), *given = text_of (key, "ProblemError");
+  const char *what = "could not be made", *error_name = LIB_ERROR ("Failed");
+
+  if (strcmp (state, "orphaned") == 0)
+    {
+      what = "is orphaned";
+      error_name = LIB_ERROR ("KeyOrphaned");
+    }
+  else if (strcmp (state, "missing") == 0)
+    {
+      what = "cannot be reached";
+      error_name = LIB_ERROR ("IdentityFault");
+    }
+  if (given[0] != '\0')
+    error_name = given;
+  return lib_error_set (error, lib_error_number (error_name), error_name, "the key %s %s: %s", name, what,
+                        problem[0] != '\0' ? problem : "tpmidd does not say why");
+}
+
+/* NotReady, as tpmidd says it before the boot decision, is the one failure that is worth waiting for. */
+static int
+look_at_key (tpmid_client *client, const char *name, uint64_t deadline, bool *ret_is_waiting, tpmid_error *error)
 {
   lib_auto_value key = NULL;
-  int r = tpmid_get_key (client, name, (int) (lib_deadline_left (deadline) / 1000) + 1, &key, error);
+  int r = get_key (client, name, deadline, &key, error);
 
-  return r < 0 ? r : judge_state (name, key, error);
+  *ret_is_waiting = r < 0 ? tpmid_error_is (error, "NotReady") : strcmp (text_of (key, "State"), "creating") == 0;
+  if (r < 0 || strcmp (text_of (key, "State"), "usable") == 0)
+    return r;
+  if (*ret_is_waiting)
+    return lib_error_set (error, EAGAIN, LIB_ERROR ("NotReady"), "the key %s is still being made", name);
+  return report_problem (name, key, error);
 }
 
 static void
@@ -261,17 +278,21 @@ int
 tpmid_wait_key (tpmid_client *client, const char *name, int timeout_ms, tpmid_error *error)
 {
   uint64_t deadline = lib_deadline (timeout_ms), pause = WAIT_PAUSE_US;
-  tpmid_error local;
+  tpmid_error local, waiting = { .message = "" };
+  bool is_waiting;
   int r;
 
-  while ((r = look_at_key (client, name, deadline, &local)) < 0 && tpmid_error_is (&local, "NotReady"))
+  while ((r = look_at_key (client, name, deadline, &is_waiting, &local)) < 0 && is_waiting)
     {
       uint64_t left = lib_deadline_left (deadline);
-      if (left == 0)
-        return lib_error_set (error, ETIMEDOUT, LIB_DBUS_ERROR ("NoReply"), "%s", local.message);
+      waiting = local;
       pause_for (pause < left ? pause : left);
       pause = pause * 2 < WAIT_PAUSE_MAX_US ? pause * 2 : WAIT_PAUSE_MAX_US;
     }
+  /* That there was no time for another look says less than what the last one saw. */
+  if (r < 0 && strcmp (local.name, LIB_DBUS_ERROR ("NoReply")) == 0 && lib_deadline_left (deadline) == 0
+      && waiting.message[0] != '\0')
+    memcpy (local.message, waiting.message, sizeof local.message);
   if (r < 0 && error != NULL)
     *error = local;
   return r;

@@ -52,6 +52,7 @@ extern "C" {
  *   error ServiceUnknown or NoServer comes at once;
  *   where tpmidd stopped (Cancelled) or died (NoReply) under the call, or the connection broke (Disconnected): once more, no
  *   matter whether the first was carried out. The second time it is the error.
+ *   Every other error is the last word, RateLimited too: who was told to wait decides whether to.
  * - A connection that broke is opened anew by the next call.
  */
 
@@ -309,8 +310,8 @@ int tpmid_find_key (tpmid_client *client, const uint8_t reference[32], int timeo
  * tpmid_get_key:
  * @key: the key's name
  * @ret_properties: (out) (transfer full): a dict with the properties of org.tpmid1.Key under their D-Bus names: "Name",
- *   "Algorithm", "Usage", "State", "Problem", "Certificate" (strings), "Reference" (32 bytes), "PublicKey" (DER), "Owner" (uid);
- *   tpmid_value_free()
+ *   "Algorithm", "Usage", "State", "Problem", "ProblemError", "Certificate" (strings), "Reference" (32 bytes), "PublicKey" (DER),
+ *   "Owner" (uid); tpmid_value_free()
  *
  * All properties of one key (org.freedesktop.DBus.Properties.GetAll).
  *
@@ -340,8 +341,8 @@ int tpmid_create_key (tpmid_client *client, const char *name, const tpmid_value 
  * Waits until the key's State is usable, and looks at it every 50 ms to 1 s meanwhile. A daemon that has not made its boot
  * decision is waited for, too. When @timeout_ms has passed the key is still being made, and can be waited for again.
  *
- * Errors: Failed (it could not be made: the message has the key's Problem), KeyOrphaned, TpmUnavailable (State is
- * missing), NotFound
+ * Errors: for a key that failed, is missing or orphaned what its ProblemError names (Storage, for example), or, of a tpmidd that
+ * has no such property, Failed, IdentityFault and KeyOrphaned; the message has its Problem. NotFound
  */
 int tpmid_wait_key (tpmid_client *client, const char *name, int timeout_ms, tpmid_error *error);
 
@@ -392,11 +393,16 @@ int tpmid_sign_message (tpmid_client *client, const char *key, const uint8_t *me
  * @ret_plaintext: (out) (transfer full): what was encrypted; never NULL; wipe it, and free()
  * @ret_size: (out): its size in bytes, 0 or more
  *
- * org.tpmid1.Key.Decrypt. The library wipes the copies of the plaintext that it knows of.
+ * org.tpmid1.Key.Decrypt. The library wipes the answer, of which @ret_plaintext is the only copy in this process. Where a call
+ * ends without its answer it closes the connection, so that the answer cannot come later; a part of the answer that had come
+ * before the rest was given up, or before the connection broke, is freed and not wiped.
  *
  * Errors: DecryptFailed (one error in the same words for whatever is wrong with a ciphertext), InvalidArgument, NotFound,
- * NotReady, NotSupported, NotAuthorized, Busy (also after ten failures in a row, see the method), Timeout, Cancelled,
- * TpmUnavailable, TpmFailure, TpmLockout, KeyOrphaned, UntrustedResponse, IdentityFault
+ * NotReady, NotSupported, NotAuthorized, RateLimited, Busy, Timeout, Cancelled, TpmUnavailable, TpmFailure, TpmLockout,
+ * KeyOrphaned, UntrustedResponse, IdentityFault
+ *
+ * RateLimited is for the schemes pkcs1 and cms: after ten DecryptFailed of one uid within an hour, for a time that doubles up to
+ * five minutes; the message has the seconds. No other error counts, and a success takes nothing back.
  */
 int tpmid_decrypt (tpmid_client *client, const char *key, const uint8_t *ciphertext, size_t ciphertext_size,
                    const tpmid_value *options, int timeout_ms, uint8_t **ret_plaintext, size_t *ret_size, tpmid_error *error);

@@ -27,6 +27,7 @@ static const char interfaces[] =
   "<arg type='a{sv}' direction='in'/><arg type='o' direction='out'/></method></interface>"
   "<interface name='org.tpmid1.Key'><property name='Name' type='s' access='read'/>"
   "<property name='State' type='s' access='read'/><property name='Problem' type='s' access='read'/>"
+  "<property name='ProblemError' type='s' access='read'/>"
   EXCHANGE ("Decrypt") EXCHANGE ("SignMessage") "</interface></node>";
 
 /*
@@ -47,6 +48,7 @@ typedef struct Fake
   const char *states[LOOKS_MAX]; /* what State says at each look; the last one stays */
   guint looks;
   const char *problem;
+  const char *problem_error; /* NULL: there is no such property */
   const char *answer; /* what Decrypt and SignMessage answer */
   const char *error;  /* D-Bus error name: instead of an answer */
   char *call;         /* the last call: method and arguments */
@@ -83,6 +85,13 @@ on_get (GDBusConnection *connection, const char *sender, const char *path, const
     return g_variant_new_string ("k1");
   if (g_str_equal (property, "Problem"))
     return g_variant_new_string (self->problem);
+  if (g_str_equal (property, "ProblemError"))
+    {
+      if (self->problem_error != NULL)
+        return g_variant_new_string (self->problem_error);
+      g_set_error (error, G_DBUS_ERROR, G_DBUS_ERROR_UNKNOWN_PROPERTY, "there is none");
+      return NULL;
+    }
 
   const char *state = self->states[self->looks];
   if (self->states[self->looks + 1] != NULL)
@@ -251,9 +260,32 @@ test_wait_tells_the_problem (Fake *self, gconstpointer data)
   self->problem = "the TPM is full";
   assert_wait_fails (self, "failed", "Failed", "k1 could not be made: the TPM is full");
   assert_wait_fails (self, "orphaned", "KeyOrphaned", "the TPM is full");
-  assert_wait_fails (self, "missing", "TpmUnavailable", "the TPM is full");
+  assert_wait_fails (self, "missing", "IdentityFault", "the TPM is full");
   self->problem = "";
   assert_wait_fails (self, "failed", "Failed", "does not say why");
+}
+
+static void
+test_wait_tells_the_error (Fake *self, gconstpointer data)
+{
+  static const char *const states[] = { "failed", "missing", "orphaned" };
+  gint64 start = g_get_monotonic_time ();
+
+  self->problem = "the disk is full";
+  for (gsize i = 0; i < G_N_ELEMENTS (states); i++)
+    {
+      self->problem_error = "org.tpmid1.Error.Storage";
+      assert_wait_fails (self, states[i], "Storage", "the disk is full");
+      self->problem_error = "org.tpmid1.Error.NoDevice";
+      assert_wait_fails (self, states[i], "NoDevice", "the disk is full");
+      g_assert_cmpint (tpmid_wait_key (self->client, "k1", TIMEOUT_MS, NULL), ==, -ENODEV);
+      /* Which is waited for where a call says it, and not where it is why a key stays as it is. */
+      self->problem_error = "org.tpmid1.Error.NotReady";
+      assert_wait_fails (self, states[i], "NotReady", "the disk is full");
+    }
+  g_assert_cmpint (g_get_monotonic_time () - start, <, TIMEOUT_MS * 1000);
+  self->problem_error = "";
+  assert_wait_fails (self, "orphaned", "KeyOrphaned", "the disk is full");
 }
 
 static void
@@ -265,8 +297,20 @@ test_wait_keeps_its_deadline (Fake *self, gconstpointer data)
   set_states (self, "creating", NULL, NULL);
   g_assert_cmpint (tpmid_wait_key (self->client, "k1", 400, &error), ==, -ETIMEDOUT);
   g_assert_cmpstr (error.name, ==, "org.freedesktop.DBus.Error.NoReply");
+  g_assert_cmpstr (error.message, ==, "the key k1 is still being made");
   g_assert_cmpint (g_get_monotonic_time () - start, >=, 400000);
   g_assert_cmpint (g_get_monotonic_time () - start, <, 10000000);
+}
+
+/* The answer is there within a millisecond: none is left for it. */
+static void
+test_wait_is_no_longer_than_told (Fake *self, gconstpointer data)
+{
+  set_states (self, "usable", NULL, NULL);
+  g_assert_cmpint (tpmid_wait_key (self->client, "k1", TIMEOUT_MS, NULL), ==, 0);
+  for (guint i = 0; i < 200; i++)
+    g_assert_cmpint (tpmid_wait_key (self->client, "k1", 0, NULL), ==, -ETIMEDOUT);
+  g_assert_cmpint (tpmid_wait_key (self->client, "k1", G_MAXINT, NULL), ==, 0);
 }
 
 static void
@@ -378,6 +422,54 @@ test_decrypted_file_is_its_owner_s (Fake *self, gconstpointer data)
 }
 
 static void
+test_who_made_the_file_gets_nothing (Fake *self, gconstpointer data)
+{
+  self->answer = "secret";
+  assert_script (self, "echo c >c; echo before >f; exec 3<f 4>>f; ctl decrypt --key k1 --in c --out f; echo behind >&4; "
+                       "cat f; echo; cat <&3; ls -A",
+                 0, "secret\nbefore\nbehind\nc\nf\n");
+  assert_script (self, "echo c >c; echo before >f; ln f g; ctl decrypt --key k1 --in c --out f; cat f g", 0, "secretbefore\n");
+  assert_script (self, "echo c >c; echo before >f; ln -s f l; ctl decrypt --key k1 --in c --out l; test ! -L l && cat l f", 0,
+                 "secretbefore\n");
+  assert_script (self, "echo c >c; ln -s absent l; ctl decrypt --key k1 --in c --out \"$PWD/l\"; ls; stat -c %a l", 0,
+                 "c\nl\n600\n");
+}
+
+static void
+test_descriptors_are_written_to (Fake *self, gconstpointer data)
+{
+  self->answer = "secret";
+  assert_script (self, "echo c >c; ctl decrypt --key k1 --in c --out /dev/stdout | cat; ctl decrypt --key k1 --in c --out "
+                       "/dev/fd/3 3>&1 | cat; ctl decrypt --key k1 --in c --out /proc/self/fd/1 >f; stat -c %a f; cat f; "
+                       "ctl decrypt --key k1 --in c --out /dev/null; test -c /dev/null -a -L /dev/stdout",
+                 0, "secretsecret600\nsecret");
+}
+
+static void
+test_failure_leaves_the_file (Fake *self, gconstpointer data)
+{
+  self->answer = "secret";
+  assert_script (self, "echo c >c; echo before >f; chmod 444 f; mkdir d; (ulimit -f 0; trap '' XFSZ; ctl decrypt --key k1 --in c "
+                       "--out f); s=$?; ctl decrypt --key k1 --in c --out d || ctl decrypt --key k1 --in c --out d/; ls -A . d; "
+                       "cat f; rmdir d; exit $s",
+                 1, ".:\nc\nd\nf\n\nd:\nbefore\n");
+}
+
+static void
+test_fifo_of_a_stranger_is_refused (Fake *self, gconstpointer data)
+{
+  if (geteuid () != 0)
+    {
+      g_test_skip ("machine lacks: root, who may give a file away");
+      return;
+    }
+  self->answer = "secret";
+  assert_script (self, "echo c >c; chmod 1777 .; mkfifo p; chown 65534 p; exec 3<>p; ctl decrypt --key k1 --in c --out p; s=$?; "
+                       "chmod 755 .; ctl decrypt --key k1 --in c --out p && head -c 6 <&3; exit $s",
+                 1, "secret");
+}
+
+static void
 test_decrypted_json_is_base64 (Fake *self, gconstpointer data)
 {
   self->answer = "secret!";
@@ -399,6 +491,8 @@ test_decrypt_options_are_those_of_the_command_line (Fake *self, gconstpointer da
   g_assert_cmpstr (self->call, ==, "Decrypt ([0x41, 0x42], {'scheme': <'pkcs1'>})");
   self->error = "org.tpmid1.Error.DecryptFailed";
   assert_script (self, "printf AB | ctl decrypt --key k1 --in - --out new; s=$?; ls; exit $s", 13, "");
+  self->error = "org.tpmid1.Error.RateLimited";
+  assert_script (self, "printf AB | ctl decrypt --key k1 --scheme pkcs1 --in - 2>&1", 8, "tpmidctl: refused\n");
 }
 
 static void
@@ -452,6 +546,10 @@ test_keys_create_waits_and_shows (Fake *self, gconstpointer data)
   assert_script (self, "ctl keys create k1 2>&1", 1,
                  "tpmidctl: the key k1 could not be made: the TPM is full\njournalctl -u tpmidd has the details.\n");
   assert_script (self, "ctl keys show k1 | grep -e State -e Problem", 0, "State       failed\nProblem     the TPM is full\n");
+  self->problem_error = "org.tpmid1.Error.TpmFailure";
+  assert_script (self, "ctl keys create k1 2>&1", 7, "tpmidctl: the key k1 could not be made: the TPM is full\n");
+  assert_script (self, "ctl --json keys show k1 | grep problem-error; ctl keys show k1 | grep -c TpmFailure", 1,
+                 "  \"problem-error\" : \"org.tpmid1.Error.TpmFailure\"\n0\n");
   set_states (self, "creating", NULL, NULL);
   assert_script (self, "ctl --timeout 0.3 keys create k1 2>&1", 8,
                  "tpmidctl: the key k1 is still being made\n--timeout SECONDS waits longer.\n");
@@ -477,11 +575,17 @@ main (int argc, char **argv)
   tpmidctl = g_canonicalize_filename (argv[1], NULL);
   ADD ("/lib/key/wait-ends-when-usable", test_wait_ends_when_usable);
   ADD ("/lib/key/wait-tells-the-problem", test_wait_tells_the_problem);
+  ADD ("/lib/key/wait-tells-the-error", test_wait_tells_the_error);
   ADD ("/lib/key/wait-keeps-its-deadline", test_wait_keeps_its_deadline);
+  ADD ("/lib/key/wait-is-no-longer-than-told", test_wait_is_no_longer_than_told);
   ADD ("/lib/key/create-sends-name-and-options", test_create_sends_name_and_options);
   ADD ("/lib/key/decrypt-sends-bytes-and-options", test_decrypt_sends_bytes_and_options);
   ADD ("/lib/key/message-is-sent-whole", test_message_is_sent_whole);
   ADD ("/tpmidctl/decrypt/file-is-its-owner-s", test_decrypted_file_is_its_owner_s);
+  ADD ("/tpmidctl/decrypt/who-made-the-file-gets-nothing", test_who_made_the_file_gets_nothing);
+  ADD ("/tpmidctl/decrypt/descriptors-are-written-to", test_descriptors_are_written_to);
+  ADD ("/tpmidctl/decrypt/failure-leaves-the-file", test_failure_leaves_the_file);
+  ADD ("/tpmidctl/decrypt/fifo-of-a-stranger-is-refused", test_fifo_of_a_stranger_is_refused);
   ADD ("/tpmidctl/decrypt/json-is-base64", test_decrypted_json_is_base64);
   ADD ("/tpmidctl/decrypt/options-are-those-of-the-command-line", test_decrypt_options_are_those_of_the_command_line);
   ADD ("/tpmidctl/decrypt/every-form-of-a-message-is-sent-as-the-same-der", test_every_form_of_a_message_is_sent_as_the_same_der);
