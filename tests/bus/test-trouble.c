@@ -395,7 +395,7 @@ a_key_is_made_although_who_asked_for_it_has_left (Testbed *t, gconstpointer data
 static gboolean
 is_made_again (gpointer data)
 {
-  create_key (((Testbed *) data)->bus, "@a{sv} {}");
+  create_key (((Testbed *) data)->bus, "app", "@a{sv} {}");
   g_autoptr (GVariant) state = testbed_get_key_property (data, PATH_KEYS "/app", "State");
   return g_str_equal (g_variant_get_string (state, NULL), "usable");
 }
@@ -406,7 +406,7 @@ a_key_that_a_dead_tpm_did_not_make_says_so_and_is_made_when_asked_again (Testbed
   testbed_boot (t);
   assert_signs (t);
   testbed_kill_tpm (t);
-  create_key (t->bus, "@a{sv} {}");
+  create_key (t->bus, "app", "@a{sv} {}");
   testbed_wait_for_key (t, PATH_KEYS "/app", "failed");
   g_autoptr (GVariant) problem = testbed_get_key_property (t, PATH_KEYS "/app", "Problem");
   g_assert_cmpstr (g_variant_get_string (problem, NULL), !=, "");
