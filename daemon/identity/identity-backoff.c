@@ -15,6 +15,8 @@ typedef struct
 
 struct IdentityBackoff
 {
+  gatomicrefcount refs;
+  GMutex mutex;
   GHashTable *entries; /* uid -> Entry */
 };
 
@@ -23,16 +25,26 @@ identity_backoff_new (void)
 {
   IdentityBackoff *self = g_new0 (IdentityBackoff, 1);
 
+  g_atomic_ref_count_init (&self->refs);
+  g_mutex_init (&self->mutex);
   self->entries = g_hash_table_new_full (NULL, NULL, NULL, g_free);
   return self;
 }
 
-void
-identity_backoff_free (IdentityBackoff *self)
+IdentityBackoff *
+identity_backoff_ref (IdentityBackoff *self)
 {
-  if (self == NULL)
+  g_atomic_ref_count_inc (&self->refs);
+  return self;
+}
+
+void
+identity_backoff_unref (IdentityBackoff *self)
+{
+  if (self == NULL || !g_atomic_ref_count_dec (&self->refs))
     return;
   g_hash_table_unref (self->entries);
+  g_mutex_clear (&self->mutex);
   g_free (self);
 }
 
@@ -60,6 +72,8 @@ get_entry (IdentityBackoff *self, guint uid)
 gboolean
 identity_backoff_begin (IdentityBackoff *self, guint uid, gint64 now_us, GError **error)
 {
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->mutex);
+
   g_hash_table_foreach_remove (self->entries, is_forgiven, &now_us);
 
   Entry *entry = get_entry (self, uid);
@@ -88,6 +102,7 @@ pause_after (guint failures)
 void
 identity_backoff_end (IdentityBackoff *self, guint uid, gboolean failed, gint64 now_us)
 {
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->mutex);
   Entry *entry = get_entry (self, uid);
 
   if (entry->running > 0)

@@ -13,13 +13,14 @@ G_BEGIN_DECLS
  *
  * Rations requests whose failing tells something about a secret, by uid. After IDENTITY_BACKOFF_FREE failures one request at a time is let
  * through, with a pause of 1 s before it that doubles with each further failure up to 5 minutes. Successes change nothing, as whoever asks can
- * make them. What runs already when the last free one fails is answered still. An hour without a failure is forgiven. A plain table without a clock; main thread.
+ * make them. What runs already when the last free one fails is answered still. An hour without a failure is forgiven. A table without a clock; ref-counted, any thread.
  */
 typedef struct IdentityBackoff IdentityBackoff;
 
 IdentityBackoff *identity_backoff_new (void);
-void identity_backoff_free (IdentityBackoff *self);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (IdentityBackoff, identity_backoff_free)
+IdentityBackoff *identity_backoff_ref (IdentityBackoff *self);
+void identity_backoff_unref (IdentityBackoff *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (IdentityBackoff, identity_backoff_unref)
 
 /**
  * identity_backoff_begin:

@@ -311,6 +311,12 @@ identity_cms_select (const IdentityCms *self, GBytes *spki, GBytes **ret_encrypt
 
 /* The content */
 
+gboolean
+identity_cms_is_authenticated (const IdentityCms *self)
+{
+  return self->authenticated;
+}
+
 gsize
 identity_cms_key_size (const IdentityCms *self)
 {

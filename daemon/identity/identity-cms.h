@@ -50,6 +50,14 @@ gboolean identity_cms_select (const IdentityCms *self, GBytes *spki, GBytes **re
                               IdentityRsaPadding **ret_padding, GError **error);
 
 /**
+ * identity_cms_is_authenticated:
+ *
+ * Returns: whether a changed message is sure to be noticed (AuthEnvelopedData); of EnvelopedData, success and failure alone tell so much that they
+ *   must be rationed
+ */
+gboolean identity_cms_is_authenticated (const IdentityCms *self);
+
+/**
  * identity_cms_key_size:
  *
  * Returns: bytes in the content-encryption key: 16, 24 or 32

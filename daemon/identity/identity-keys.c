@@ -34,7 +34,7 @@ identity_keys_finalize (GObject *object)
 
   g_clear_handle_id (&self->retry_timer, g_source_remove);
   g_hash_table_unref (self->entries);
-  identity_backoff_free (self->backoff);
+  identity_backoff_unref (self->backoff);
   G_OBJECT_CLASS (identity_keys_parent_class)->finalize (object);
 }
 

@@ -13,9 +13,7 @@
 typedef struct
 {
   IdentityKey *key;
-  GBytes *digest;    /* (nullable): of a signature: what it has to verify against */
-  gboolean is_rationed;
-  guint uid;
+  GBytes *digest; /* (nullable): of a signature: what it has to verify against */
 } Use;
 
 static void
@@ -178,6 +176,8 @@ struct IdentityCiphertext
   IdentityBackend *backend;
   GBytes *data;
   IdentityRsaPadding *padding; /* (nullable): %NULL = a CMS message, which says itself */
+  IdentityBackoff *backoff;    /* set with the caller */
+  guint uid;
 };
 
 void
@@ -188,6 +188,7 @@ identity_ciphertext_free (IdentityCiphertext *self)
   identity_backend_unref (self->backend);
   g_clear_pointer (&self->data, g_bytes_unref);
   g_clear_pointer (&self->padding, identity_rsa_padding_free);
+  g_clear_pointer (&self->backoff, identity_backoff_unref);
   g_free (self);
 }
 
@@ -228,12 +229,12 @@ identity_ciphertext_new (IdentityKey *key, GBytes *data, const char *scheme, con
   return g_steal_pointer (&self);
 }
 
-/* TPM thread, as the next two. */
+/* TPM thread, as what follows. */
 static BaseSecret *
-decrypt_block (IdentityBackend *backend, TpmLink *link, GBytes *block, GError **error)
+decrypt_block (const IdentityCiphertext *self, TpmLink *link, GBytes *block, GError **error)
 {
   g_autoptr (GError) cause = NULL;
-  BaseSecret *result = identity_backend_decrypt (backend, link, block, &cause);
+  BaseSecret *result = identity_backend_decrypt (self->backend, link, block, &cause);
 
   if (g_error_matches (cause, TPMID_ERROR, TPMID_ERROR_DECRYPT_FAILED))
     (void) identity_rsa_fail (error);
@@ -242,34 +243,82 @@ decrypt_block (IdentityBackend *backend, TpmLink *link, GBytes *block, GError **
   return result;
 }
 
+static BaseSecret *
+open_block (const IdentityCiphertext *self, TpmLink *link, GError **error)
+{
+  g_autoptr (BaseSecret) block = decrypt_block (self, link, self->data, error);
+
+  return block != NULL ? identity_rsa_unpad (self->padding, block, error) : NULL;
+}
+
 /* The content is tried whatever came out of the key transport, so that nobody learns which of the two failed (RFC 3218, 2.3.2). */
 static BaseSecret *
-decrypt_cms (IdentityBackend *backend, TpmLink *link, GBytes *der, GError **error)
+open_message (const IdentityCiphertext *self, TpmLink *link, const IdentityCms *cms, const IdentityRsaPadding *padding,
+              GBytes *encrypted_key, GError **error)
 {
-  g_autoptr (IdentityCms) cms = identity_cms_parse (der, error);
+  g_autoptr (BaseSecret) block = decrypt_block (self, link, encrypted_key, error);
+  g_autoptr (BaseSecret) key
+      = block != NULL ? identity_rsa_unpad_or_random (padding, block, identity_cms_key_size (cms), error) : NULL;
+
+  return key != NULL ? identity_cms_open (cms, key, error) : NULL;
+}
+
+static gboolean
+begin_ration (const IdentityCiphertext *self, gboolean is_rationed, GError **error)
+{
+  return !is_rationed || identity_backoff_begin (self->backoff, self->uid, g_get_monotonic_time (), error);
+}
+
+/* Only what says something about the key counts, not the TPM's own trouble. */
+static BaseSecret *
+end_ration (const IdentityCiphertext *self, gboolean is_rationed, BaseSecret *result, GError *cause, GError **error)
+{
+  gboolean has_failed = g_error_matches (cause, TPMID_ERROR, TPMID_ERROR_DECRYPT_FAILED);
+
+  if (is_rationed)
+    identity_backoff_end (self->backoff, self->uid, has_failed, g_get_monotonic_time ());
+  if (cause != NULL)
+    g_propagate_error (error, cause);
+  return result;
+}
+
+static BaseSecret *
+decrypt_block_rationed (const IdentityCiphertext *self, TpmLink *link, GError **error)
+{
+  gboolean is_rationed = identity_rsa_padding_is_pkcs1 (self->padding);
+  GError *cause = NULL;
+
+  if (!begin_ration (self, is_rationed, error))
+    return NULL;
+  BaseSecret *result = open_block (self, link, &cause);
+  return end_ration (self, is_rationed, result, cause, error);
+}
+
+static BaseSecret *
+decrypt_message_rationed (const IdentityCiphertext *self, TpmLink *link, GError **error)
+{
+  GBytes *spki = identity_backend_peek_spki (self->backend);
+  g_autoptr (IdentityCms) cms = identity_cms_parse (self->data, error);
   g_autoptr (IdentityRsaPadding) padding = NULL;
   g_autoptr (GBytes) encrypted_key = NULL;
-  g_autoptr (BaseSecret) block = NULL;
-  g_autoptr (BaseSecret) key = NULL;
+  GError *cause = NULL;
 
-  if (cms == NULL || !identity_cms_select (cms, identity_backend_peek_spki (backend), &encrypted_key, &padding, error)
-      || !identity_rsa_check_ciphertext (identity_backend_peek_spki (backend), encrypted_key, error))
+  if (cms == NULL || !identity_cms_select (cms, spki, &encrypted_key, &padding, error)
+      || !identity_rsa_check_ciphertext (spki, encrypted_key, error))
     return NULL;
-  block = decrypt_block (backend, link, encrypted_key, error);
-  key = block != NULL ? identity_rsa_unpad_or_random (padding, block, identity_cms_key_size (cms), error) : NULL;
-  return key != NULL ? identity_cms_open (cms, key, error) : NULL;
+  gboolean is_rationed = identity_rsa_padding_is_pkcs1 (padding) || !identity_cms_is_authenticated (cms);
+  if (!begin_ration (self, is_rationed, error))
+    return NULL;
+  BaseSecret *result = open_message (self, link, cms, padding, encrypted_key, &cause);
+  return end_ration (self, is_rationed, result, cause, error);
 }
 
 static gpointer
 identity_use_decrypt_job (TpmLink *link, gpointer data, GError **error)
 {
-  IdentityCiphertext *self = data;
-  g_autoptr (BaseSecret) block = NULL;
+  const IdentityCiphertext *self = data;
 
-  if (self->padding == NULL)
-    return decrypt_cms (self->backend, link, self->data, error);
-  block = decrypt_block (self->backend, link, self->data, error);
-  return block != NULL ? identity_rsa_unpad (self->padding, block, error) : NULL;
+  return self->padding != NULL ? decrypt_block_rationed (self, link, error) : decrypt_message_rationed (self, link, error);
 }
 
 static void
@@ -281,23 +330,11 @@ on_decrypted (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (GError) error = NULL;
   BaseSecret *plaintext = tpm_queue_push_finish (result, &error);
 
-  /* Only what says something about the key counts, not the TPM's own trouble. */
-  gboolean has_failed = g_error_matches (error, TPMID_ERROR, TPMID_ERROR_DECRYPT_FAILED);
-  if (use->is_rationed)
-    identity_backoff_end (identity_keys_peek_backoff (keys), use->uid, has_failed, g_get_monotonic_time ());
   identity_keys_note (keys, use->key, error);
   if (plaintext != NULL)
     g_task_return_pointer (task, plaintext, (GDestroyNotify) base_secret_unref);
   else
     g_task_return_error (task, g_steal_pointer (&error));
-}
-
-static gboolean
-ration (IdentityKeys *keys, Use *use, const IdentityCaller *caller, const IdentityCiphertext *ciphertext, GError **error)
-{
-  use->uid = caller->uid;
-  use->is_rationed = ciphertext->padding == NULL || identity_rsa_padding_is_pkcs1 (ciphertext->padding);
-  return !use->is_rationed || identity_backoff_begin (identity_keys_peek_backoff (keys), use->uid, g_get_monotonic_time (), error);
 }
 
 void
@@ -310,9 +347,10 @@ identity_use_decrypt_async (IdentityKeys *keys, IdentityKey *key, IdentityCaller
 
   if (task == NULL)
     return;
+  ciphertext->backoff = identity_backoff_ref (identity_keys_peek_backoff (keys));
+  ciphertext->uid = caller->uid;
   /* A block of the wrong size says nothing about the key: it is neither sent nor counted. */
-  if ((ciphertext->padding != NULL && !identity_rsa_check_ciphertext (key->spki, ciphertext->data, &error))
-      || !ration (keys, g_task_get_task_data (task), caller, ciphertext, &error))
+  if (ciphertext->padding != NULL && !identity_rsa_check_ciphertext (key->spki, ciphertext->data, &error))
     {
       g_task_return_error (task, g_steal_pointer (&error));
       return;

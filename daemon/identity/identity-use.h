@@ -74,8 +74,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (IdentityCiphertext, identity_ciphertext_free)
  * identity_use_decrypt_async:
  * @ciphertext: (transfer full): made for @key
  *
- * Decrypts. Schemes whose failing helps an attacker (PKCS#1 v1.5, and CMS, where a content cipher may carry no authentication) are rationed by uid
- * (identity-backoff.h).
+ * Decrypts. What helps an attacker by its failing, PKCS#1 v1.5 and content ciphers without authentication, is rationed by uid (identity-backoff.h).
  */
 void identity_use_decrypt_async (IdentityKeys *keys, IdentityKey *key, IdentityCaller *caller, IdentityCiphertext *ciphertext,
                                  GAsyncReadyCallback callback, gpointer user_data);

@@ -8,7 +8,7 @@
 #define DECRYPT "org.tpmid1.Key.Decrypt"
 #define INVALID "org.tpmid1.Error.InvalidArgument"
 #define FAILED "org.tpmid1.Error.DecryptFailed"
-#define BUSY "org.tpmid1.Error.Busy"
+#define RATE_LIMITED "org.tpmid1.Error.RateLimited"
 
 #define PLAIN "secret\0\xff\n"
 #define PLAIN_SIZE (sizeof PLAIN - 1)
@@ -396,7 +396,7 @@ is_let_through (gpointer data)
                                             parameters_of (retry->ciphertext, "{'scheme': <'pkcs1'>}"), &error);
 
   if (reply == NULL)
-    assert_remote_error (error, BUSY);
+    assert_remote_error (error, RATE_LIMITED);
   return reply != NULL;
 }
 
@@ -410,7 +410,7 @@ becomes_busy (Testbed *t, GBytes *nonsense)
       g_autoptr (GVariant) reply
           = testbed_try (t, PATH_CREDENTIALS, DECRYPT, parameters_of (nonsense, "{'scheme': <'pkcs1'>}"), &error);
       g_assert_null (reply);
-      if (strstr (error->message, BUSY) != NULL)
+      if (strstr (error->message, RATE_LIMITED) != NULL)
         return TRUE;
       assert_remote_error (error, FAILED);
     }
@@ -465,7 +465,7 @@ messages_with_pkcs1_inside_wait_as_well (Testbed *t, gconstpointer data)
     {
       g_autoptr (GError) error = NULL;
       g_assert_null (testbed_try (t, PATH_CREDENTIALS, DECRYPT, parameters_of (changed, "{'scheme': <'cms'>}"), &error));
-      busy = strstr (error->message, BUSY) != NULL;
+      busy = strstr (error->message, RATE_LIMITED) != NULL;
       if (!busy)
         assert_remote_error (error, FAILED);
       failed += !busy;

@@ -353,7 +353,7 @@ while_a_key_is_made_others_are_busy_and_nothing_is_wrong (Testbed *t, gconstpoin
   testbed_wait_for (t, "State", "ready");
   assert_signs (t);
   /* With the storage root key at hand, making a key is one command. */
-  create_key (t->bus, "first", "{}");
+  create_key (t->bus, "first", "@a{sv} {}");
   testbed_wait_for_key (t, PATH_KEYS "/first", "usable");
   testbed_pause_tpm (t, TRUE);
   create_key (t->bus, "app", "{'algorithm': <'rsa-2048'>}");

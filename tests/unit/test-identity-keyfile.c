@@ -118,19 +118,21 @@ test_keys_in_software_come_back (Fixture *fixture, gconstpointer data)
   for (int algorithm = IDENTITY_ALGORITHM_ECC_P256; algorithm <= IDENTITY_ALGORITHM_RSA_2048; algorithm++)
     {
       g_autoptr (GError) error = NULL;
+      g_autofree char *name = g_strdup_printf ("soft.%d", algorithm);
+      g_autofree char *check = g_strdup_printf ("pkey -in keys/%s.pem -noout -check", name);
       g_auto (IdentityKeyfile) saved = { .owner = OWNER, .softkey = identity_softkey_new ((IdentityAlgorithm) algorithm, &error) };
       g_auto (IdentityKeyfile) loaded = { 0 };
 
       g_assert_no_error (error);
       saved.usage = identity_algorithm_default_usage ((IdentityAlgorithm) algorithm);
-      save (fixture, "soft", &saved);
-      load (fixture, "soft", &loaded);
+      save (fixture, name, &saved);
+      load (fixture, name, &loaded);
       g_assert_null (loaded.tpm.public_blob);
       g_assert_cmpint (loaded.usage, ==, saved.usage);
       g_assert_cmpuint (loaded.owner, ==, OWNER);
       g_assert_cmpint (identity_softkey_get_algorithm (loaded.softkey), ==, algorithm);
       g_assert_true (g_bytes_equal (identity_softkey_peek_spki (loaded.softkey), identity_softkey_peek_spki (saved.softkey)));
-      g_free (run_openssl (fixture, "pkey -in keys/soft.pem -noout -check"));
+      g_free (run_openssl (fixture, check));
     }
 }
 
