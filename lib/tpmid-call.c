@@ -68,9 +68,12 @@ lib_call_open (LibCall *call, tpmid_client *client, const LibTarget *target, con
 static int
 on_answer (sd_bus_message *answer, void *data, sd_bus_error *error)
 {
-  sd_bus_message **ret_reply = data;
+  LibCall *call = data;
 
-  *ret_reply = sd_bus_message_ref (answer);
+  call->reply = sd_bus_message_ref (answer);
+  /* sd-bus then wipes it when it frees it. */
+  if (call->is_secret)
+    (void) sd_bus_message_sensitive (answer);
   return 1;
 }
 
@@ -105,11 +108,13 @@ static int
 send_and_wait (LibCall *call, tpmid_error *error)
 {
   sd_bus_slot *slot = NULL;
-  int r = sd_bus_call_async (call->bus, &slot, call->message, on_answer, &call->reply, UINT64_MAX);
+  int r = sd_bus_call_async (call->bus, &slot, call->message, on_answer, call, UINT64_MAX);
 
   if (r >= 0)
     r = wait_for_answer (call);
   sd_bus_slot_unref (slot);
+  if (r < 0 && call->is_secret)
+    lib_connection_close (call->connection);
   if (r >= 0 && sd_bus_message_is_method_error (call->reply, NULL) <= 0)
     return 0;
 

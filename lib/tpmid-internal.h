@@ -183,6 +183,9 @@ int lib_client_lease (tpmid_client *client, uint64_t deadline, LibConnection **r
 int lib_connection_ready (LibConnection *connection, const char *address, uint64_t deadline, sd_bus **ret_bus,
                           tpmid_error *error);
 
+/** lib_connection_close: so that an answer does not come here for which nobody waits any more; the next call opens it anew */
+void lib_connection_close (LibConnection *connection);
+
 /** lib_connection_release: @connection: (nullable): back to its pool; no message made on it may be left */
 void lib_connection_release (LibConnection *connection);
 
@@ -229,6 +232,7 @@ typedef struct LibCall
 {
   tpmid_client *client;      /* NULL: begun on a connection of somebody's own; tried once */
   LibConnection *connection; /* leased; NULL without a client */
+  bool is_secret;            /* for a call of a client: the answer is wiped, and does not come after the call has failed */
   LibRetry retry;
   sd_bus *bus;
   uint64_t deadline;

@@ -173,16 +173,12 @@ int
 tpmid_decrypt (tpmid_client *client, const char *key, const uint8_t *ciphertext, size_t ciphertext_size,
                const tpmid_value *options, int timeout_ms, uint8_t **ret_plaintext, size_t *ret_size, tpmid_error *error)
 {
-  auto_key_call self = { .client = client, .key = key };
+  auto_key_call self = { .client = client, .key = key, .call.is_secret = true };
   int r = key_call_begin (&self, KEY_INTERFACE, "Decrypt", timeout_ms, error);
 
   if (r >= 0)
     r = key_call_exchange (&self, ciphertext, ciphertext_size, options, error);
-  if (r < 0)
-    return r;
-  /* sd-bus then wipes the answer when it frees it. */
-  (void) sd_bus_message_sensitive (self.call.reply);
-  return lib_call_bytes (&self.call, ret_plaintext, ret_size, error);
+  return r < 0 ? r : lib_call_bytes (&self.call, ret_plaintext, ret_size, error);
 }
 
 int

@@ -121,6 +121,12 @@ close_bus (LibConnection *connection)
   connection->bus = sd_bus_close_unref (connection->bus);
 }
 
+void
+lib_connection_close (LibConnection *connection)
+{
+  close_bus (connection);
+}
+
 /* In a child: the memory is as it was at the instant of the fork, perhaps in the middle of anything. */
 static void
 close_inherited (const LibPool *pool)

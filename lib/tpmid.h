@@ -392,7 +392,9 @@ int tpmid_sign_message (tpmid_client *client, const char *key, const uint8_t *me
  * @ret_plaintext: (out) (transfer full): what was encrypted; never NULL; wipe it, and free()
  * @ret_size: (out): its size in bytes, 0 or more
  *
- * org.tpmid1.Key.Decrypt. The library wipes the copies of the plaintext that it knows of.
+ * org.tpmid1.Key.Decrypt. The library wipes the answer, of which @ret_plaintext is the only copy in this process. Where a call
+ * ends without its answer it closes the connection, so that the answer cannot come later; a part of the answer that had come
+ * before the rest was given up, or before the connection broke, is freed and not wiped.
  *
  * Errors: DecryptFailed (one error in the same words for whatever is wrong with a ciphertext), InvalidArgument, NotFound,
  * NotReady, NotSupported, NotAuthorized, Busy (also after ten failures in a row, see the method), Timeout, Cancelled,

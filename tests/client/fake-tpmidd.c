@@ -8,6 +8,8 @@
  *   gone        leaves the bus without an answer, and is back after 300 ms
  *   Unknown...  the error org.freedesktop.DBus.Error....
  *   other       the error org.tpmid1.Error....
+ *
+ * Decrypt is answered with 20000 bytes, each of which is five times the one before, and 17.
  */
 #include <errno.h>
 #include <signal.h>
@@ -117,6 +119,17 @@ append_key (sd_bus_message *reply, const char *mode, int number)
   return r < 0 ? r : sd_bus_message_close_container (reply);
 }
 
+/* A secret that its reader can recognize without a copy of it. */
+static int
+append_secret (sd_bus_message *reply)
+{
+  unsigned char secret[20000] = { 7 };
+
+  for (size_t i = 1; i < sizeof secret; i++)
+    secret[i] = (unsigned char) (secret[i - 1] * 5 + 17);
+  return sd_bus_message_append_array (reply, 'y', secret, sizeof secret);
+}
+
 static int
 answer (Fake *fake, sd_bus_message *call, const char *word)
 {
@@ -133,6 +146,8 @@ answer (Fake *fake, sd_bus_message *call, const char *word)
     r = append_key (reply, mode, number);
   else if (r >= 0 && strcmp (member, "Sign") == 0)
     r = sd_bus_message_append_array (reply, 'y', "signature", 9);
+  else if (r >= 0 && strcmp (member, "Decrypt") == 0)
+    r = append_secret (reply);
   else if (r >= 0 && strcmp (member, "GetKey") == 0)
     r = sd_bus_message_append (reply, "o", KEY_PATH);
   if (r >= 0)

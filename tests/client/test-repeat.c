@@ -209,6 +209,90 @@ test_key_object (Bed *bed, gconstpointer words)
   assert_calls (bed, "Sign GetKey Sign GetKey Sign Sign GetKey");
 }
 
+/* Whether anywhere in memory that was allocated, or was freed since, is a part of what the fake's Decrypt answers. */
+static gboolean
+has_secret (const char *from, const char *to)
+{
+  guint found = 1;
+
+  for (const guint8 *byte = (const guint8 *) from + 1; byte < (const guint8 *) to && found < 64; byte++)
+    found = *byte == (guint8) (byte[-1] * 5 + 17) ? found + 1 : 1;
+  return found >= 64;
+}
+
+static gboolean
+is_secret_in_memory (void)
+{
+  g_autofree char *maps = NULL;
+  const char *end = NULL;
+  unsigned long from = 0, to = 0;
+
+  g_assert_true (g_file_get_contents ("/proc/self/maps", &maps, NULL, NULL));
+  end = strstr (maps, "[heap]");
+  g_assert_nonnull (end);
+  while (end > maps && end[-1] != '\n')
+    end--;
+  g_assert_cmpint (sscanf (end, "%lx-%lx", &from, &to), ==, 2);
+  return has_secret ((const char *) from, (const char *) to);
+}
+
+static void
+decrypt (Bed *bed, int timeout_ms, int result)
+{
+  const uint8_t ciphertext[1] = { 0 };
+  uint8_t *plaintext = NULL;
+  size_t size = 0;
+
+  g_assert_cmpint (tpmid_decrypt (bed->client, "k1", ciphertext, 1, NULL, timeout_ms, &plaintext, &size, NULL), ==, result);
+  g_assert_true ((plaintext != NULL) == (result == 0));
+  if (plaintext == NULL)
+    return;
+  g_assert_cmpuint (size, ==, 20000);
+  g_assert_true (is_secret_in_memory ());
+  explicit_bzero (plaintext, size);
+  free (plaintext);
+}
+
+#ifndef __SANITIZE_ADDRESS__
+static void
+test_secret_is_wiped (Bed *bed, gconstpointer words)
+{
+  decrypt (bed, TIMEOUT_MS, 0);
+  g_assert_false (is_secret_in_memory ());
+}
+#endif
+
+static guint
+count_sockets (void)
+{
+  guint count = 0;
+
+  for (int fd = 0; fd < 256; fd++)
+    {
+      struct stat info;
+      if (fstat (fd, &info) == 0 && S_ISSOCK (info.st_mode))
+        count++;
+    }
+  return count;
+}
+
+static void
+test_late_secret_does_not_come (Bed *bed, gconstpointer words)
+{
+  guint others = count_sockets ();
+
+  assert_good (bed);
+  g_assert_cmpuint (count_sockets (), ==, others + 1);
+  decrypt (bed, 100, -ETIMEDOUT);
+  g_assert_cmpuint (count_sockets (), ==, others);
+  g_usleep (400000);
+  assert_good (bed);
+  assert_calls (bed, "GetStatus Decrypt GetStatus");
+#ifndef __SANITIZE_ADDRESS__
+  g_assert_false (is_secret_in_memory ());
+#endif
+}
+
 static void
 on_alarm (int number)
 {
@@ -263,20 +347,6 @@ test_bound (Bed *bed, gconstpointer words)
   for (guint i = 0; i < G_N_ELEMENTS (threads); i++)
     g_thread_join (threads[i]);
   g_assert_cmpint (g_get_monotonic_time () - start, >=, 600000);
-}
-
-static guint
-count_sockets (void)
-{
-  guint count = 0;
-
-  for (int fd = 0; fd < 256; fd++)
-    {
-      struct stat info;
-      if (fstat (fd, &info) == 0 && S_ISSOCK (info.st_mode))
-        count++;
-    }
-  return count;
 }
 
 /* Functions of the child: no GLib, which may be in the middle of anything. */
@@ -453,6 +523,10 @@ main (int argc, char **argv)
   ADD ("/lib/repeat/bus-restart-under-a-call", "tpm-1 slow", test_bus_restart_under_a_call);
   ADD ("/lib/repeat/key-object-that-is-not-there-has-a-reason",
        "UnknownObject NotReady UnknownObject tpm-1 tpm-1 UnknownObject NotFound", test_key_object);
+#ifndef __SANITIZE_ADDRESS__ /* which has a heap of its own */
+  ADD ("/lib/secret/is-wiped", "", test_secret_is_wiped);
+#endif
+  ADD ("/lib/secret/that-is-late-does-not-come", "tpm-1 slow", test_late_secret_does_not_come);
   ADD ("/lib/repeat/signals-do-not-end-a-call", "slow", test_signals);
   ADD ("/lib/threads/calls-run-side-by-side", "slow slow slow slow slow slow slow slow slow slow slow slow", test_threads);
   ADD ("/lib/threads/calls-at-one-time-are-bounded",
