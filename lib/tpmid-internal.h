@@ -207,7 +207,7 @@ typedef struct LibRetry
  *
  * Decides whether to try again, and waits until then. Busy and NotReady are waited out; so is the return of a tpmidd or a bus
  * that was there before, up to 10 s; an answer that was lost is asked for once more. tpmidd says Cancelled when it stops; then
- * and at its start its objects are unknown.
+ * and at its start its objects are unknown. RateLimited is final: its time is longer than a call's.
  *
  * Returns: whether to try again
  */

@@ -52,6 +52,7 @@ extern "C" {
  *   error ServiceUnknown or NoServer comes at once;
  *   where tpmidd stopped (Cancelled) or died (NoReply) under the call, or the connection broke (Disconnected): once more, no
  *   matter whether the first was carried out. The second time it is the error.
+ *   Every other error is the last word, RateLimited too: who was told to wait decides whether to.
  * - A connection that broke is opened anew by the next call.
  */
 
@@ -397,8 +398,11 @@ int tpmid_sign_message (tpmid_client *client, const char *key, const uint8_t *me
  * before the rest was given up, or before the connection broke, is freed and not wiped.
  *
  * Errors: DecryptFailed (one error in the same words for whatever is wrong with a ciphertext), InvalidArgument, NotFound,
- * NotReady, NotSupported, NotAuthorized, Busy (also after ten failures in a row, see the method), Timeout, Cancelled,
- * TpmUnavailable, TpmFailure, TpmLockout, KeyOrphaned, UntrustedResponse, IdentityFault
+ * NotReady, NotSupported, NotAuthorized, RateLimited, Busy, Timeout, Cancelled, TpmUnavailable, TpmFailure, TpmLockout,
+ * KeyOrphaned, UntrustedResponse, IdentityFault
+ *
+ * RateLimited is for the schemes pkcs1 and cms: after ten DecryptFailed of one uid within an hour, for a time that doubles up to
+ * five minutes; the message has the seconds. No other error counts, and a success takes nothing back.
  */
 int tpmid_decrypt (tpmid_client *client, const char *key, const uint8_t *ciphertext, size_t ciphertext_size,
                    const tpmid_value *options, int timeout_ms, uint8_t **ret_plaintext, size_t *ret_size, tpmid_error *error);

@@ -447,6 +447,8 @@ test_decrypt_options_are_those_of_the_command_line (Fake *self, gconstpointer da
   g_assert_cmpstr (self->call, ==, "Decrypt ([0x41, 0x42], {'scheme': <'pkcs1'>})");
   self->error = "org.tpmid1.Error.DecryptFailed";
   assert_script (self, "printf AB | ctl decrypt --key k1 --in - --out new; s=$?; ls; exit $s", 13, "");
+  self->error = "org.tpmid1.Error.RateLimited";
+  assert_script (self, "printf AB | ctl decrypt --key k1 --scheme pkcs1 --in - 2>&1", 8, "tpmidctl: refused\n");
 }
 
 static void

@@ -139,6 +139,17 @@ test_busy_for_long (Bed *bed, gconstpointer words)
 }
 
 static void
+test_rate_limit (Bed *bed, gconstpointer words)
+{
+  tpmid_error error;
+
+  g_assert_cmpint (ask (bed, TIMEOUT_MS, &error), ==, -EBUSY);
+  g_assert_cmpstr (error.name, ==, TPMID_ERROR ("RateLimited"));
+  g_assert_cmpstr (error.message, ==, "as told");
+  assert_calls (bed, "GetStatus");
+}
+
+static void
 test_one_loss (Bed *bed, gconstpointer words)
 {
   assert_good (bed);
@@ -514,6 +525,7 @@ main (int argc, char **argv)
   ADD ("/lib/repeat/waits-out-busy", "Busy Busy", test_waits_out);
   ADD ("/lib/repeat/waits-out-the-boot-decision", "NotReady NotReady", test_waits_out);
   ADD ("/lib/repeat/busy-to-the-end-is-busy", "Busy Busy Busy Busy Busy Busy Busy Busy Busy Busy Busy Busy", test_busy_for_long);
+  ADD ("/lib/repeat/rate-limit-is-final", "RateLimited", test_rate_limit);
   ADD ("/lib/repeat/asks-again-when-tpmidd-dies-under-the-call", "gone", test_one_loss);
   ADD ("/lib/repeat/asks-again-when-tpmidd-stops-under-the-call", "Cancelled", test_one_loss);
   ADD ("/lib/repeat/asks-again-when-tpmidd-takes-its-objects-away", "UnknownMethod", test_one_loss);
