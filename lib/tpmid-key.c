@@ -40,7 +40,7 @@ check_name (const char *name, tpmid_error *error)
 }
 
 static int
-key_call_begin (KeyCall *self, const char *interface, const char *method, int timeout_ms, tpmid_error *error)
+key_call_begin (KeyCall *self, const char *interface, const char *method, uint64_t deadline, tpmid_error *error)
 {
   char path[LIB_KEY_PATH_SIZE];
   LibTarget target = { path, interface, NULL };
@@ -49,7 +49,7 @@ key_call_begin (KeyCall *self, const char *interface, const char *method, int ti
   if (r < 0)
     return r;
   lib_text_key_path (self->key, path);
-  return lib_call_open (&self->call, self->client, &target, method, lib_deadline (timeout_ms), error);
+  return lib_call_open (&self->call, self->client, &target, method, deadline, error);
 }
 
 static int
@@ -134,11 +134,11 @@ tpmid_find_key (tpmid_client *client, const uint8_t reference[REFERENCE_SIZE], i
   return r;
 }
 
-int
-tpmid_get_key (tpmid_client *client, const char *key, int timeout_ms, tpmid_value **ret_properties, tpmid_error *error)
+static int
+get_key (tpmid_client *client, const char *key, uint64_t deadline, tpmid_value **ret_properties, tpmid_error *error)
 {
   auto_key_call self = { .client = client, .key = key };
-  int r = key_call_begin (&self, "org.freedesktop.DBus.Properties", "GetAll", timeout_ms, error);
+  int r = key_call_begin (&self, "org.freedesktop.DBus.Properties", "GetAll", deadline, error);
 
   if (r >= 0)
     r = key_call_finish (&self, sd_bus_message_append (self.call.message, "s", KEY_INTERFACE), "a{sv}", error);
@@ -146,11 +146,17 @@ tpmid_get_key (tpmid_client *client, const char *key, int timeout_ms, tpmid_valu
 }
 
 int
+tpmid_get_key (tpmid_client *client, const char *key, int timeout_ms, tpmid_value **ret_properties, tpmid_error *error)
+{
+  return get_key (client, key, lib_deadline (timeout_ms), ret_properties, error);
+}
+
+int
 tpmid_sign (tpmid_client *client, const char *key, const uint8_t *digest, size_t digest_size, const tpmid_value *options,
             int timeout_ms, uint8_t **ret_signature, size_t *ret_size, tpmid_error *error)
 {
   auto_key_call self = { .client = client, .key = key };
-  int r = key_call_begin (&self, KEY_INTERFACE, "Sign", timeout_ms, error);
+  int r = key_call_begin (&self, KEY_INTERFACE, "Sign", lib_deadline (timeout_ms), error);
 
   if (r >= 0)
     r = key_call_exchange (&self, digest, digest_size, options, error);
@@ -162,7 +168,7 @@ tpmid_sign_message (tpmid_client *client, const char *key, const uint8_t *messag
                     const tpmid_value *options, int timeout_ms, uint8_t **ret_signature, size_t *ret_size, tpmid_error *error)
 {
   auto_key_call self = { .client = client, .key = key };
-  int r = key_call_begin (&self, KEY_INTERFACE, "SignMessage", timeout_ms, error);
+  int r = key_call_begin (&self, KEY_INTERFACE, "SignMessage", lib_deadline (timeout_ms), error);
 
   if (r >= 0)
     r = key_call_exchange (&self, message, message_size, options, error);
@@ -174,7 +180,7 @@ tpmid_decrypt (tpmid_client *client, const char *key, const uint8_t *ciphertext,
                const tpmid_value *options, int timeout_ms, uint8_t **ret_plaintext, size_t *ret_size, tpmid_error *error)
 {
   auto_key_call self = { .client = client, .key = key, .call.is_secret = true };
-  int r = key_call_begin (&self, KEY_INTERFACE, "Decrypt", timeout_ms, error);
+  int r = key_call_begin (&self, KEY_INTERFACE, "Decrypt", lib_deadline (timeout_ms), error);
 
   if (r >= 0)
     r = key_call_exchange (&self, ciphertext, ciphertext_size, options, error);
@@ -190,7 +196,7 @@ tpmid_create_csr (tpmid_client *client, const char *key, const char *subject, co
 
   if (!lib_text_is_utf8 (subject))
     return lib_error_set (error, EINVAL, LIB_ERROR ("InvalidArgument"), "the subject is not UTF-8");
-  r = key_call_begin (&self, KEY_INTERFACE, "CreateCsr", timeout_ms, error);
+  r = key_call_begin (&self, KEY_INTERFACE, "CreateCsr", lib_deadline (timeout_ms), error);
   if (r < 0)
     return r;
   r = sd_bus_message_append (self.call.message, "s", subject);
@@ -240,7 +246,7 @@ static int
 look_at_key (tpmid_client *client, const char *name, uint64_t deadline, tpmid_error *error)
 {
   lib_auto_value key = NULL;
-  int r = tpmid_get_key (client, name, (int) (lib_deadline_left (deadline) / 1000) + 1, &key, error);
+  int r = get_key (client, name, deadline, &key, error);
 
   return r < 0 ? r : judge_state (name, key, error);
 }
@@ -257,17 +263,19 @@ int
 tpmid_wait_key (tpmid_client *client, const char *name, int timeout_ms, tpmid_error *error)
 {
   uint64_t deadline = lib_deadline (timeout_ms), pause = WAIT_PAUSE_US;
-  tpmid_error local;
+  tpmid_error local, waiting = { .message = "" };
   int r;
 
   while ((r = look_at_key (client, name, deadline, &local)) < 0 && tpmid_error_is (&local, "NotReady"))
     {
       uint64_t left = lib_deadline_left (deadline);
-      if (left == 0)
-        return lib_error_set (error, ETIMEDOUT, LIB_DBUS_ERROR ("NoReply"), "%s", local.message);
+      waiting = local;
       pause_for (pause < left ? pause : left);
       pause = pause * 2 < WAIT_PAUSE_MAX_US ? pause * 2 : WAIT_PAUSE_MAX_US;
     }
+  /* That there was no time for another look says less than what the last one saw. */
+  if (r == -ETIMEDOUT && lib_deadline_left (deadline) == 0 && waiting.message[0] != '\0')
+    memcpy (local.message, waiting.message, sizeof local.message);
   if (r < 0 && error != NULL)
     *error = local;
   return r;

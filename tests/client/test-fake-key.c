@@ -265,8 +265,20 @@ test_wait_keeps_its_deadline (Fake *self, gconstpointer data)
   set_states (self, "creating", NULL, NULL);
   g_assert_cmpint (tpmid_wait_key (self->client, "k1", 400, &error), ==, -ETIMEDOUT);
   g_assert_cmpstr (error.name, ==, "org.freedesktop.DBus.Error.NoReply");
+  g_assert_cmpstr (error.message, ==, "the key k1 is still being made");
   g_assert_cmpint (g_get_monotonic_time () - start, >=, 400000);
   g_assert_cmpint (g_get_monotonic_time () - start, <, 10000000);
+}
+
+/* The answer is there within a millisecond: none is left for it. */
+static void
+test_wait_is_no_longer_than_told (Fake *self, gconstpointer data)
+{
+  set_states (self, "usable", NULL, NULL);
+  g_assert_cmpint (tpmid_wait_key (self->client, "k1", TIMEOUT_MS, NULL), ==, 0);
+  for (guint i = 0; i < 200; i++)
+    g_assert_cmpint (tpmid_wait_key (self->client, "k1", 0, NULL), ==, -ETIMEDOUT);
+  g_assert_cmpint (tpmid_wait_key (self->client, "k1", G_MAXINT, NULL), ==, 0);
 }
 
 static void
@@ -528,6 +540,7 @@ main (int argc, char **argv)
   ADD ("/lib/key/wait-ends-when-usable", test_wait_ends_when_usable);
   ADD ("/lib/key/wait-tells-the-problem", test_wait_tells_the_problem);
   ADD ("/lib/key/wait-keeps-its-deadline", test_wait_keeps_its_deadline);
+  ADD ("/lib/key/wait-is-no-longer-than-told", test_wait_is_no_longer_than_told);
   ADD ("/lib/key/create-sends-name-and-options", test_create_sends_name_and_options);
   ADD ("/lib/key/decrypt-sends-bytes-and-options", test_decrypt_sends_bytes_and_options);
   ADD ("/lib/key/message-is-sent-whole", test_message_is_sent_whole);
