@@ -123,13 +123,18 @@ lib_error_set_errno (tpmid_error *error, int result, const char *what)
 }
 
 int
+lib_error_number (const char *name)
+{
+  for (size_t i = 0; i < sizeof error_numbers / sizeof error_numbers[0]; i++)
+    if (strcmp (error_numbers[i].name, name) == 0)
+      return error_numbers[i].number;
+  return EIO;
+}
+
+int
 lib_error_set_reply (tpmid_error *error, const sd_bus_error *reply)
 {
   const char *message = reply->message != NULL && reply->message[0] != '\0' ? reply->message : reply->name;
-  int number = EIO;
 
-  for (size_t i = 0; i < sizeof error_numbers / sizeof error_numbers[0]; i++)
-    if (strcmp (error_numbers[i].name, reply->name) == 0)
-      number = error_numbers[i].number;
-  return lib_error_set (error, number, reply->name, "%s", message);
+  return lib_error_set (error, lib_error_number (reply->name), reply->name, "%s", message);
 }

@@ -26,6 +26,9 @@
 int lib_error_set (tpmid_error *error, int number, const char *name, const char *format, ...)
   __attribute__ ((format (printf, 4, 5)));
 
+/** lib_error_number: positive errno value that comes closest to the D-Bus error @name */
+int lib_error_number (const char *name);
+
 /**
  * lib_error_set_errno:
  * @result: negative errno value of a local failure (of sd-bus)

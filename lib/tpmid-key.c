@@ -222,33 +222,48 @@ tpmid_create_key (tpmid_client *client, const char *name, const tpmid_value *opt
   return lib_call_finish (&call, r, "o", error);
 }
 
-/* NotReady, as tpmidd says it before the boot decision, is the one failure that is worth waiting for. */
-static int
-judge_state (const char *name, const tpmid_value *key, tpmid_error *error)
+static const char *
+text_of (const tpmid_value *key, const char *property)
 {
-  const char *state = tpmid_value_string (tpmid_value_find (key, "State"));
-  const char *problem = tpmid_value_string (tpmid_value_find (key, "Problem"));
-
-  if (problem[0] == '\0')
-    problem = "tpmidd does not say why";
-  if (strcmp (state, "usable") == 0)
-    return 0;
-  if (strcmp (state, "creating") == 0)
-    return lib_error_set (error, EAGAIN, LIB_ERROR ("NotReady"), "the key %s is still being made", name);
-  if (strcmp (state, "orphaned") == 0)
-    return lib_error_set (error, EIO, LIB_ERROR ("KeyOrphaned"), "the key %s is orphaned: %s", name, problem);
-  if (strcmp (state, "missing") == 0)
-    return lib_error_set (error, ENODEV, LIB_ERROR ("TpmUnavailable"), "the key %s cannot be reached: %s", name, problem);
-  return lib_error_set (error, EIO, LIB_ERROR ("Failed"), "the key %s could not be made: %s", name, problem);
+  return tpmid_value_string (tpmid_value_find (key, property));
 }
 
+/* What is wrong in a state in which a key stays; of a tpmidd that does not name the error, the one of its state. */
 static int
-look_at_key (tpmid_client *client, const char *name, uint64_t deadline, tpmid_error *error)
+report_problem (const char *name, const tpmid_value *key, tpmid_error *error)
+{
+  const char *state = text_of (key, "State"), *problem = text_of (key, "Problem"), *given = text_of (key, "ProblemError");
+  const char *what = "could not be made", *error_name = LIB_ERROR ("Failed");
+
+  if (strcmp (state, "orphaned") == 0)
+    {
+      what = "is orphaned";
+      error_name = LIB_ERROR ("KeyOrphaned");
+    }
+  else if (strcmp (state, "missing") == 0)
+    {
+      what = "cannot be reached";
+      error_name = LIB_ERROR ("IdentityFault");
+    }
+  if (given[0] != '\0')
+    error_name = given;
+  return lib_error_set (error, lib_error_number (error_name), error_name, "the key %s %s: %s", name, what,
+                        problem[0] != '\0' ? problem : "tpmidd does not say why");
+}
+
+/* NotReady, as tpmidd says it before the boot decision, is the one failure that is worth waiting for. */
+static int
+look_at_key (tpmid_client *client, const char *name, uint64_t deadline, bool *ret_is_waiting, tpmid_error *error)
 {
   lib_auto_value key = NULL;
   int r = get_key (client, name, deadline, &key, error);
 
-  return r < 0 ? r : judge_state (name, key, error);
+  *ret_is_waiting = r < 0 ? tpmid_error_is (error, "NotReady") : strcmp (text_of (key, "State"), "creating") == 0;
+  if (r < 0 || strcmp (text_of (key, "State"), "usable") == 0)
+    return r;
+  if (*ret_is_waiting)
+    return lib_error_set (error, EAGAIN, LIB_ERROR ("NotReady"), "the key %s is still being made", name);
+  return report_problem (name, key, error);
 }
 
 static void
@@ -264,9 +279,10 @@ tpmid_wait_key (tpmid_client *client, const char *name, int timeout_ms, tpmid_er
 {
   uint64_t deadline = lib_deadline (timeout_ms), pause = WAIT_PAUSE_US;
   tpmid_error local, waiting = { .message = "" };
+  bool is_waiting;
   int r;
 
-  while ((r = look_at_key (client, name, deadline, &local)) < 0 && tpmid_error_is (&local, "NotReady"))
+  while ((r = look_at_key (client, name, deadline, &is_waiting, &local)) < 0 && is_waiting)
     {
       uint64_t left = lib_deadline_left (deadline);
       waiting = local;
@@ -274,7 +290,8 @@ tpmid_wait_key (tpmid_client *client, const char *name, int timeout_ms, tpmid_er
       pause = pause * 2 < WAIT_PAUSE_MAX_US ? pause * 2 : WAIT_PAUSE_MAX_US;
     }
   /* That there was no time for another look says less than what the last one saw. */
-  if (r == -ETIMEDOUT && lib_deadline_left (deadline) == 0 && waiting.message[0] != '\0')
+  if (r < 0 && strcmp (local.name, LIB_DBUS_ERROR ("NoReply")) == 0 && lib_deadline_left (deadline) == 0
+      && waiting.message[0] != '\0')
     memcpy (local.message, waiting.message, sizeof local.message);
   if (r < 0 && error != NULL)
     *error = local;

@@ -310,8 +310,8 @@ int tpmid_find_key (tpmid_client *client, const uint8_t reference[32], int timeo
  * tpmid_get_key:
  * @key: the key's name
  * @ret_properties: (out) (transfer full): a dict with the properties of org.tpmid1.Key under their D-Bus names: "Name",
- *   "Algorithm", "Usage", "State", "Problem", "Certificate" (strings), "Reference" (32 bytes), "PublicKey" (DER), "Owner" (uid);
- *   tpmid_value_free()
+ *   "Algorithm", "Usage", "State", "Problem", "ProblemError", "Certificate" (strings), "Reference" (32 bytes), "PublicKey" (DER),
+ *   "Owner" (uid); tpmid_value_free()
  *
  * All properties of one key (org.freedesktop.DBus.Properties.GetAll).
  *
@@ -341,8 +341,8 @@ int tpmid_create_key (tpmid_client *client, const char *name, const tpmid_value 
  * Waits until the key's State is usable, and looks at it every 50 ms to 1 s meanwhile. A daemon that has not made its boot
  * decision is waited for, too. When @timeout_ms has passed the key is still being made, and can be waited for again.
  *
- * Errors: Failed (it could not be made: the message has the key's Problem), KeyOrphaned, TpmUnavailable (State is
- * missing), NotFound
+ * Errors: for a key that failed, is missing or orphaned what its ProblemError names (Storage, for example), or, of a tpmidd that
+ * has no such property, Failed, IdentityFault and KeyOrphaned; the message has its Problem. NotFound
  */
 int tpmid_wait_key (tpmid_client *client, const char *name, int timeout_ms, tpmid_error *error);
 

@@ -27,6 +27,7 @@ static const char interfaces[] =
   "<arg type='a{sv}' direction='in'/><arg type='o' direction='out'/></method></interface>"
   "<interface name='org.tpmid1.Key'><property name='Name' type='s' access='read'/>"
   "<property name='State' type='s' access='read'/><property name='Problem' type='s' access='read'/>"
+  "<property name='ProblemError' type='s' access='read'/>"
   EXCHANGE ("Decrypt") EXCHANGE ("SignMessage") "</interface></node>";
 
 /*
@@ -47,6 +48,7 @@ typedef struct Fake
   const char *states[LOOKS_MAX]; /* what State says at each look; the last one stays */
   guint looks;
   const char *problem;
+  const char *problem_error; /* NULL: there is no such property */
   const char *answer; /* what Decrypt and SignMessage answer */
   const char *error;  /* D-Bus error name: instead of an answer */
   char *call;         /* the last call: method and arguments */
@@ -83,6 +85,13 @@ on_get (GDBusConnection *connection, const char *sender, const char *path, const
     return g_variant_new_string ("k1");
   if (g_str_equal (property, "Problem"))
     return g_variant_new_string (self->problem);
+  if (g_str_equal (property, "ProblemError"))
+    {
+      if (self->problem_error != NULL)
+        return g_variant_new_string (self->problem_error);
+      g_set_error (error, G_DBUS_ERROR, G_DBUS_ERROR_UNKNOWN_PROPERTY, "there is none");
+      return NULL;
+    }
 
   const char *state = self->states[self->looks];
   if (self->states[self->looks + 1] != NULL)
@@ -251,9 +260,32 @@ test_wait_tells_the_problem (Fake *self, gconstpointer data)
   self->problem = "the TPM is full";
   assert_wait_fails (self, "failed", "Failed", "k1 could not be made: the TPM is full");
   assert_wait_fails (self, "orphaned", "KeyOrphaned", "the TPM is full");
-  assert_wait_fails (self, "missing", "TpmUnavailable", "the TPM is full");
+  assert_wait_fails (self, "missing", "IdentityFault", "the TPM is full");
   self->problem = "";
   assert_wait_fails (self, "failed", "Failed", "does not say why");
+}
+
+static void
+test_wait_tells_the_error (Fake *self, gconstpointer data)
+{
+  static const char *const states[] = { "failed", "missing", "orphaned" };
+  gint64 start = g_get_monotonic_time ();
+
+  self->problem = "the disk is full";
+  for (gsize i = 0; i < G_N_ELEMENTS (states); i++)
+    {
+      self->problem_error = "org.tpmid1.Error.Storage";
+      assert_wait_fails (self, states[i], "Storage", "the disk is full");
+      self->problem_error = "org.tpmid1.Error.NoDevice";
+      assert_wait_fails (self, states[i], "NoDevice", "the disk is full");
+      g_assert_cmpint (tpmid_wait_key (self->client, "k1", TIMEOUT_MS, NULL), ==, -ENODEV);
+      /* Which is waited for where a call says it, and not where it is why a key stays as it is. */
+      self->problem_error = "org.tpmid1.Error.NotReady";
+      assert_wait_fails (self, states[i], "NotReady", "the disk is full");
+    }
+  g_assert_cmpint (g_get_monotonic_time () - start, <, TIMEOUT_MS * 1000);
+  self->problem_error = "";
+  assert_wait_fails (self, "orphaned", "KeyOrphaned", "the disk is full");
 }
 
 static void
@@ -514,6 +546,10 @@ test_keys_create_waits_and_shows (Fake *self, gconstpointer data)
   assert_script (self, "ctl keys create k1 2>&1", 1,
                  "tpmidctl: the key k1 could not be made: the TPM is full\njournalctl -u tpmidd has the details.\n");
   assert_script (self, "ctl keys show k1 | grep -e State -e Problem", 0, "State       failed\nProblem     the TPM is full\n");
+  self->problem_error = "org.tpmid1.Error.TpmFailure";
+  assert_script (self, "ctl keys create k1 2>&1", 7, "tpmidctl: the key k1 could not be made: the TPM is full\n");
+  assert_script (self, "ctl --json keys show k1 | grep problem-error; ctl keys show k1 | grep -c TpmFailure", 1,
+                 "  \"problem-error\" : \"org.tpmid1.Error.TpmFailure\"\n0\n");
   set_states (self, "creating", NULL, NULL);
   assert_script (self, "ctl --timeout 0.3 keys create k1 2>&1", 8,
                  "tpmidctl: the key k1 is still being made\n--timeout SECONDS waits longer.\n");
@@ -539,6 +575,7 @@ main (int argc, char **argv)
   tpmidctl = g_canonicalize_filename (argv[1], NULL);
   ADD ("/lib/key/wait-ends-when-usable", test_wait_ends_when_usable);
   ADD ("/lib/key/wait-tells-the-problem", test_wait_tells_the_problem);
+  ADD ("/lib/key/wait-tells-the-error", test_wait_tells_the_error);
   ADD ("/lib/key/wait-keeps-its-deadline", test_wait_keeps_its_deadline);
   ADD ("/lib/key/wait-is-no-longer-than-told", test_wait_is_no_longer_than_told);
   ADD ("/lib/key/create-sends-name-and-options", test_create_sends_name_and_options);
