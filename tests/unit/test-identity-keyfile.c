@@ -119,7 +119,6 @@ test_keys_in_software_come_back (Fixture *fixture, gconstpointer data)
     {
       g_autoptr (GError) error = NULL;
       g_autofree char *name = g_strdup_printf ("soft.%d", algorithm);
-      g_autofree char *check = g_strdup_printf ("pkey -in keys/%s.pem -noout -check", name);
       g_auto (IdentityKeyfile) saved = { .owner = OWNER, .softkey = identity_softkey_new ((IdentityAlgorithm) algorithm, &error) };
       g_auto (IdentityKeyfile) loaded = { 0 };
 
@@ -132,7 +131,7 @@ test_keys_in_software_come_back (Fixture *fixture, gconstpointer data)
       g_assert_cmpuint (loaded.owner, ==, OWNER);
       g_assert_cmpint (identity_softkey_get_algorithm (loaded.softkey), ==, algorithm);
       g_assert_true (g_bytes_equal (identity_softkey_peek_spki (loaded.softkey), identity_softkey_peek_spki (saved.softkey)));
-      g_free (run_openssl (fixture, check));
+      g_free (run_openssl (fixture, "pkey -in keys/%s.pem -noout -check", name));
     }
 }
 
