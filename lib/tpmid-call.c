@@ -229,13 +229,24 @@ renew (LibCall *call, tpmid_error *error)
 int
 lib_call_finish (LibCall *call, int result, const char *signature, tpmid_error *error)
 {
-  tpmid_error failure;
+  tpmid_error failure, repeated_for = { .number = 0 };
   int r;
 
   if (result < 0)
     return lib_error_set_errno (error, result, "cannot make a call of these arguments");
-  while ((r = try_once (call, &failure)) < 0 && may_try_again (call, &failure) && (r = renew (call, &failure)) >= 0)
-    continue;
+  while ((r = try_once (call, &failure)) < 0 && may_try_again (call, &failure))
+    {
+      repeated_for = failure;
+      r = renew (call, &failure);
+      if (r < 0)
+        break;
+    }
+  /* That the time ran out in the last of many tries says less than why there were many. */
+  if (r == -ETIMEDOUT && repeated_for.number != 0 && lib_deadline_left (call->deadline) == 0)
+    {
+      failure = repeated_for;
+      r = -repeated_for.number;
+    }
   if (r < 0)
     {
       if (error != NULL)
