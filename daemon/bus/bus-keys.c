@@ -133,7 +133,10 @@ prepare_create_key (BusCall *call, GVariant *parameters, GError **error)
   IdentityAlgorithm algorithm;
 
   g_variant_get_child (parameters, 0, "&s", &name);
-  if (!identity_key_check_name (name, error) || !bus_variant_check_options (options, create_options, error))
+  if (!identity_key_check_name (name, error))
+    return FALSE;
+  call->key = g_strdup (name);
+  if (!bus_variant_check_options (options, create_options, error))
     return FALSE;
   (void) g_variant_lookup (options, "algorithm", "&s", &algorithm_name);
   (void) g_variant_lookup (options, "usage", "&s", &usage_name);
@@ -147,7 +150,6 @@ prepare_create_key (BusCall *call, GVariant *parameters, GError **error)
   *request = (CreateRequest) { g_strdup (name), algorithm, usage };
   call->request = request;
   call->request_free = create_request_free;
-  call->key = g_strdup (name);
   return TRUE;
 }
 

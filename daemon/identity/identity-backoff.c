@@ -84,7 +84,7 @@ identity_backoff_begin (IdentityBackoff *self, guint uid, gint64 now_us, GError 
     }
   gint64 wait = MAX (entry->not_before - now_us, PAUSE_FIRST_US);
   g_set_error (error, TPMID_ERROR, TPMID_ERROR_RATE_LIMITED,
-               "%u ciphertexts of uid %u did not decrypt with such a scheme; wait for %" G_GINT64_FORMAT " s", entry->failures,
+               "%u ciphertexts of uid %u did not decrypt with pkcs1 or unauthenticated cms; wait for %" G_GINT64_FORMAT " s", entry->failures,
                uid, (wait + G_USEC_PER_SEC - 1) / G_USEC_PER_SEC);
   return FALSE;
 }

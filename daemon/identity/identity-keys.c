@@ -376,7 +376,7 @@ check_room (IdentityKeys *self, const char *name, guint uid, GError **error)
     }
   if (uid != 0 && count_of (self, uid, name) >= self->config->keys_per_user)
     {
-      g_set_error (error, TPMID_ERROR, TPMID_ERROR_QUOTA_EXCEEDED, "uid %u has %u keys, as many as KeysPerUser= allows", uid,
+      g_set_error (error, TPMID_ERROR, TPMID_ERROR_QUOTA_EXCEEDED, "uid %u has %u keys, as many as KeysPerUser= allows; remove one, or raise it", uid,
                    self->config->keys_per_user);
       return FALSE;
     }

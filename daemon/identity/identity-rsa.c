@@ -103,7 +103,7 @@ identity_rsa_padding_new (const char *scheme, const char *hash, const char *mgf1
   else if (g_str_equal (scheme, "pkcs1"))
     good = set_pkcs1 (self, hash, mgf1_hash, label, error);
   else
-    good = refuse_name (error, "RSA encryption scheme", scheme, "oaep or pkcs1");
+    good = refuse_name (error, "RSA encryption scheme", scheme, "oaep, pkcs1 or cms");
   return good ? g_steal_pointer (&self) : NULL;
 }
 

@@ -435,9 +435,9 @@ test_unknown_names (void)
   g_autofree char *cut = g_strnfill (32, 'x');
   g_autofree char *shown = g_strdup_printf ("there is no hash \"%s\"; use", cut);
 
-  assert_padding_refused ("cms", NULL, NULL, NULL, "there is no RSA encryption scheme \"cms\"; use oaep or pkcs1");
-  assert_padding_refused ("", NULL, NULL, NULL, "use oaep or pkcs1");
-  assert_padding_refused ("OAEP", NULL, NULL, NULL, "use oaep or pkcs1");
+  assert_padding_refused ("raw", NULL, NULL, NULL, "there is no RSA encryption scheme \"raw\"; use oaep, pkcs1 or cms");
+  assert_padding_refused ("", NULL, NULL, NULL, "use oaep, pkcs1 or cms");
+  assert_padding_refused ("OAEP", NULL, NULL, NULL, "use oaep, pkcs1 or cms");
   assert_padding_refused (NULL, "md5", NULL, NULL, hashes);
   assert_padding_refused (NULL, "SHA256", NULL, NULL, hashes);
   assert_padding_refused (NULL, "", NULL, NULL, hashes);
