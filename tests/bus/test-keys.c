@@ -548,6 +548,7 @@ a_tpm_that_comes_back_finds_all_keys_again (Testbed *t, gconstpointer data)
     {
       g_autofree char *name = g_strdup_printf ("meanwhile.%u", round);
       testbed_kill_tpm (t);
+      g_assert_false (signs_again (t));
       testbed_start_tpm (t);
       wait_until (signs_again, t);
       /* While the device is decided anew. */
