@@ -650,6 +650,9 @@ identity_lifecycle_set_keys_problem (IdentityLifecycle *self, const char *proble
   g_free (self->keys_problem);
   self->keys_problem = g_strdup (problem);
   publish (self);
+  /* What the report complains of may have had the same cause: a folder that could not be read, and the keys in it. */
+  if (problem == NULL && self->report != NULL && self->report->problems->len > 0)
+    identity_lifecycle_look_again (self);
 }
 
 IdentityReport *

@@ -78,6 +78,8 @@ void identity_lifecycle_look_again (IdentityLifecycle *self);
 /**
  * identity_lifecycle_set_keys_problem:
  * @problem: (nullable): one more sentence for the problems; %NULL takes it back
+ *
+ * When it is taken back, and the report has problems as well, everything is looked at again.
  */
 void identity_lifecycle_set_keys_problem (IdentityLifecycle *self, const char *problem);
 

@@ -77,6 +77,8 @@ create (TpmLink *link, ESYS_TR parent, TpmKeyAlgorithm algorithm, TpmPurpose pur
     tpm_link_set_generating (link, TRUE);
   TSS2_RC rc = Esys_Create (tpm_link_esys (link), parent, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &no_sensitive, &template,
                             &no_outside_info, &no_pcrs, &private, &public, &creation, NULL, NULL);
+  if (algorithm == TPM_KEY_RSA_2048)
+    tpm_link_set_generating (link, FALSE);
   if (rc != TSS2_RC_SUCCESS)
     return tpm_link_fail (link, rc, error, "create a key");
   if (!check_parent (creation, made->srk_name, error))

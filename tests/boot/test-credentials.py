@@ -249,6 +249,83 @@ def test_exclusive_leaves_no_session_and_no_object_behind(folder):
     expect_equal(left, "")
 
 
+# trouble that passes
+
+# What is said of it meanwhile, and that it is there without a boot when the cause has gone.
+SHOW = "tpmidctl status --json; tpmidctl keys list --json"
+DEGRADED = "for i in $(seq 100); do tpmidctl status --json | grep -q degraded && break; sleep 0.1; done"
+HEALTHY = "for i in $(seq 100); do tpmidctl status --json | grep -q degraded || break; sleep 0.1; done"
+
+
+def check_mended(folder, mend, cause, *options):
+    found = boot(folder, *options, script=f"""{{ wait_for credentials failed; {DEGRADED}; }} >&2; {SHOW}; echo 0x0
+        {{ {mend}; wait_for credentials usable; {ENCRYPT}; {DECRYPT}; {HEALTHY}; }} >&2; echo ====; {READ}""").stdout
+    meanwhile, after = (Found(text) for text in found.split("====\n"))
+    expect_equal((meanwhile.key["state"], meanwhile.status["state"], meanwhile.status["mode"]), ("failed", "degraded", "tpm"))
+    named = [problem for problem in meanwhile.status["problems"] if problem.startswith("keys: credentials: ")]
+    expect(len(named) == 1 and cause in named[0], str(meanwhile.status["problems"]))
+    expect(cause in meanwhile.key["problem"], meanwhile.key["problem"])
+    expect_usable(after)
+    expect_equal(after.handles, OURS)
+    expect_equal(log(folder).count("key credentials (rsa-2048) is there"), 1, log(folder))
+
+
+def test_folder_that_cannot_be_written_for_a_moment_costs_no_boot(folder):
+    boot(folder, *OFF)
+    in_the_way = pathlib.Path(folder, "persist/tpmidd/keys")
+    in_the_way.write_bytes(b"")
+    check_mended(folder, f"rm {in_the_way}", "keys")
+
+
+def test_object_of_others_that_goes_away_again_costs_no_boot(folder):
+    foreign = f"tpm2_createprimary -Q -C o -g sha256 -G ecc -c {folder}/x; tpm2_evictcontrol -Q -C o -c {folder}/x {HANDLE}"
+    boot(folder, *OFF, script=f"{{ {foreign}; }} >&2")
+    check_mended(folder, evict(), "CredentialsKeyHandle")
+
+
+def is_about(command, handle):
+    return command[10:14] == int(handle, 16).to_bytes(4, "big")
+
+
+def test_check_that_fails_leaves_a_healthy_key_usable(folder):
+    os.chmod(folder, 0o711)  # tpmidd goes through it to the relay
+    full, checked = pathlib.Path(folder, "full"), pathlib.Path(folder, "checked")
+
+    def hold(command, _number):
+        if full.exists() and slow_tpm.code_of(command) == slow_tpm.CC_READ_PUBLIC and is_about(command, HANDLE):
+            checked.touch()
+            return slow_tpm.refusal(slow_tpm.RC_OBJECT_MEMORY)
+        return None
+
+    with relayed(folder, hold) as (_relay, _tpm, options):
+        first = Found(boot(folder, *options, script=f"{{ {ENCRYPT}; }} >&2; {SHOW}").stdout)
+        full.touch()
+        looked = f"for i in $(seq 300); do grep -q 'key credentials could not be made' {folder}/tpmidd.log && break; sleep 0.1; done; idle"
+        out = boot(folder, *options, script=f"""{{ {looked}; }} >&2; {SHOW}; echo ====
+            {{ rm {full}; {DECRYPT}; }} >&2; {SHOW}""").stdout
+    expect(checked.exists(), "nobody has looked at the key")
+    for found in (Found(text) for text in out.split("====\n")):
+        expect_usable(found, first.key["reference"])
+
+
+def test_tpm_that_is_full_is_held_against_nobody(folder):
+    os.chmod(folder, 0o711)
+    full = pathlib.Path(folder, "full")
+
+    def hold(command, _number):
+        if full.exists() and slow_tpm.code_of(command) == slow_tpm.CC_RSA_DECRYPT:
+            return slow_tpm.refusal(slow_tpm.RC_OBJECT_MEMORY)
+        return None
+
+    with relayed(folder, hold) as (relay, _tpm, options):
+        boot(folder, *options, script=f"""{ENCRYPT}; {DECRYPT}; touch {full}
+            for i in $(seq 25); do s=0; tpmidctl decrypt --scheme pkcs1 --in $TPMID_DEV_STATE/c >>{folder}/out 2>&1 || s=$?; test $s != 0; done
+            rm {full}; {DECRYPT}""")
+        expect(relay.codes.count(slow_tpm.CC_RSA_DECRYPT) >= 27, f"{relay.codes.count(slow_tpm.CC_RSA_DECRYPT)} came through")
+    out = pathlib.Path(folder, "out").read_text()
+    expect(len(out.splitlines()) >= 25 and "RateLimited" not in out and "DecryptFailed" not in out, out)
+
+
 # killed while it is made
 
 @contextlib.contextmanager

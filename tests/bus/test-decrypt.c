@@ -402,13 +402,13 @@ is_let_through (gpointer data)
 
 /* The pause begins with a second: a machine that is slower than that sees the next one. */
 static gboolean
-becomes_busy (Testbed *t, GBytes *nonsense)
+becomes_busy (Testbed *t, GBytes *nonsense, const char *options)
 {
   for (guint i = 0; i < 6; i++)
     {
       g_autoptr (GError) error = NULL;
       g_autoptr (GVariant) reply
-          = testbed_try (t, PATH_CREDENTIALS, DECRYPT, parameters_of (nonsense, "{'scheme': <'pkcs1'>}"), &error);
+          = testbed_try (t, PATH_CREDENTIALS, DECRYPT, parameters_of (nonsense, options), &error);
       g_assert_null (reply);
       if (strstr (error->message, RATE_LIMITED) != NULL)
         return TRUE;
@@ -438,7 +438,7 @@ ten_failures_with_pkcs1_make_its_user_wait (Testbed *t, gconstpointer data)
   for (guint i = 0; i < FREE_FAILURES; i++)
     g_free (assert_failure (t->bus, nonsense, "{'scheme': <'pkcs1'>}", FAILED));
   guint64 before = testbed_get_tpm_number (t, "commands");
-  if (!becomes_busy (t, nonsense))
+  if (!becomes_busy (t, nonsense, "{'scheme': <'pkcs1'>}"))
     g_error ("nobody is made to wait");
   g_assert_cmpuint (testbed_get_tpm_number (t, "commands") - before, <, 6);
 
@@ -473,6 +473,137 @@ messages_with_pkcs1_inside_wait_as_well (Testbed *t, gconstpointer data)
   g_assert_true (busy);
   g_assert_cmpuint (failed, >=, FREE_FAILURES);
   assert_decrypts (t, with_oaep, "{'scheme': <'cms'>}");
+}
+
+/* An unauthenticated content tells by its padding what the block cipher made of it, whatever the key came in. */
+static void
+messages_without_a_tag_wait_and_those_with_one_do_not (Testbed *t, gconstpointer data)
+{
+  const char *const cms = "{'scheme': <'cms'>}";
+
+  run_script (t, CERTIFY, "");
+  g_autoptr (GBytes) cbc = encrypt_message (t, " -aes-256-cbc -recip cert -keyopt rsa_padding_mode:oaep");
+  g_autoptr (GBytes) gcm = encrypt_message (t, " -aes-256-gcm -recip cert -keyopt rsa_padding_mode:oaep");
+  g_autoptr (GBytes) bad_padding = with_byte_changed (cbc, -19);
+  g_autoptr (GBytes) bad_tag = with_byte_changed (gcm, -1);
+  for (guint i = 0; i < 2 * FREE_FAILURES; i++)
+    g_free (assert_failure (t->bus, bad_tag, cms, FAILED));
+  assert_decrypts (t, cbc, cms);
+
+  for (guint i = 0; i < FREE_FAILURES; i++)
+    g_free (assert_failure (t->bus, bad_padding, cms, FAILED));
+  if (!becomes_busy (t, bad_padding, cms))
+    g_error ("nobody is made to wait");
+  g_free (assert_failure (t->bus, bad_tag, cms, FAILED));
+  assert_decrypts (t, gcm, cms);
+}
+
+typedef struct
+{
+  gboolean done;
+  GVariant *reply;
+  GError *error;
+} Answer;
+
+static void
+on_answer (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  Answer *answer = user_data;
+
+  answer->reply = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, &answer->error);
+  answer->done = TRUE;
+}
+
+static gboolean
+is_answered (gpointer data)
+{
+  return ((Answer *) data)->done;
+}
+
+/* QueuePerClient=8 */
+#define CLIENTS 3
+#define CALLS_PER_CLIENT 8
+
+/* More at once than may fail. */
+static void
+many_at_once_are_all_answered (Testbed *t, gconstpointer data)
+{
+  GDBusConnection *clients[CLIENTS];
+  Answer answers[CLIENTS * CALLS_PER_CLIENT] = { { FALSE, NULL, NULL } };
+  g_autoptr (GBytes) good = encrypt (t, "");
+
+  for (guint i = 0; i < CLIENTS; i++)
+    clients[i] = testbed_connect_as (t, OTHER_USER, DECRYPT_GROUP);
+  testbed_pause_tpm (t, TRUE);
+  for (guint i = 0; i < G_N_ELEMENTS (answers); i++)
+    g_dbus_connection_call (clients[i / CALLS_PER_CLIENT], BUS_NAME, PATH_CREDENTIALS, "org.tpmid1.Key", "Decrypt",
+                            parameters_of (good, "{'scheme': <'pkcs1'>}"), NULL, 0, LIMIT_MS, NULL, on_answer, &answers[i]);
+  for (guint i = 0; i < CLIENTS; i++)
+    g_dbus_connection_flush_sync (clients[i], NULL, NULL);
+  testbed_pause_tpm (t, FALSE);
+  for (guint i = 0; i < G_N_ELEMENTS (answers); i++)
+    {
+      wait_until (is_answered, &answers[i]);
+      g_assert_no_error (answers[i].error);
+      g_autoptr (GBytes) plain = reply_bytes (answers[i].reply);
+      g_assert_cmpmem (g_bytes_get_data (plain, NULL), g_bytes_get_size (plain), PLAIN, PLAIN_SIZE);
+      g_variant_unref (answers[i].reply);
+    }
+  for (guint i = 0; i < CLIENTS; i++)
+    testbed_disconnect (clients[i]);
+}
+
+/* As long as the TPM is not there again, nothing but that is said. */
+static gboolean
+is_decrypted (gpointer data)
+{
+  Retry *retry = data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) reply = testbed_try (retry->testbed, PATH_CREDENTIALS, DECRYPT,
+                                            parameters_of (retry->ciphertext, "{'scheme': <'pkcs1'>}"), &error);
+
+  if (reply == NULL)
+    assert_remote_error (error, "org.tpmid1.Error.TpmUnavailable");
+  return reply != NULL;
+}
+
+static void
+a_tpm_that_is_not_there_is_held_against_nobody (Testbed *t, gconstpointer data)
+{
+  g_autoptr (GBytes) good = encrypt (t, "");
+  Retry retry = { t, good };
+
+  assert_decrypts (t, good, "{'scheme': <'pkcs1'>}");
+  testbed_kill_tpm (t);
+  for (guint i = 0; i < 2 * FREE_FAILURES; i++)
+    g_free (assert_failure (t->bus, good, "{'scheme': <'pkcs1'>}", "org.tpmid1.Error.TpmUnavailable"));
+  testbed_start_tpm (t);
+  wait_until (is_decrypted, &retry);
+}
+
+/* --- those who may not --- */
+
+/* Whoever has no right makes nobody parse anything for him, and learns nothing from how it went. */
+static void
+strangers_are_refused_whatever_they_send (Testbed *t, gconstpointer data)
+{
+  GDBusConnection *stranger = testbed_connect_as (t, OTHER_USER, SIGN_GROUP);
+
+  run_script (t, CERTIFY, "");
+  g_autoptr (GBytes) message = encrypt_message (t, " -aes-256-cbc cert");
+  g_autoptr (GBytes) cut = g_bytes_new_from_bytes (message, 0, g_bytes_get_size (message) - 1);
+  g_autoptr (GBytes) garbage = g_bytes_new_static ("garbage", 7);
+  g_autoptr (GBytes) empty = g_bytes_new (NULL, 0);
+  GBytes *const sent[] = { message, cut, garbage, empty };
+  for (guint i = 0; i < G_N_ELEMENTS (sent); i++)
+    {
+      g_free (assert_failure (stranger, sent[i], "{'scheme': <'cms'>}", "org.tpmid1.Error.NotAuthorized"));
+      g_free (assert_failure (stranger, sent[i], "{'scheme': <'pkcs1'>}", "org.tpmid1.Error.NotAuthorized"));
+      g_free (assert_failure (stranger, sent[i], NULL, "org.tpmid1.Error.NotAuthorized"));
+      if (i > 0)
+        assert_invalid (t, sent[i], "{'scheme': <'cms'>}");
+    }
+  testbed_disconnect (stranger);
 }
 
 /* --- keys that cannot --- */
@@ -512,6 +643,10 @@ main (int argc, char **argv)
   ADD ("blocks-of-a-wrong-size-cost-no-tpm-command", blocks_of_a_wrong_size_cost_no_tpm_command);
   ADD ("ten-failures-with-pkcs1-make-its-user-wait", ten_failures_with_pkcs1_make_its_user_wait);
   ADD ("messages-with-pkcs1-inside-wait-as-well", messages_with_pkcs1_inside_wait_as_well);
+  ADD ("messages-without-a-tag-wait-and-those-with-one-do-not", messages_without_a_tag_wait_and_those_with_one_do_not);
+  ADD ("many-at-once-are-all-answered", many_at_once_are_all_answered);
+  ADD ("a-tpm-that-is-not-there-is-held-against-nobody", a_tpm_that_is_not_there_is_held_against_nobody);
+  ADD ("strangers-are-refused-whatever-they-send", strangers_are_refused_whatever_they_send);
   ADD ("each-key-does-what-it-is-for", each_key_does_what_it_is_for);
   int status = g_test_run ();
   setup_clear (&setup);

@@ -419,6 +419,155 @@ a_key_whose_file_cannot_be_written_says_so_and_is_made_when_asked_again (Testbed
   assert_signs_with (t, path, "sha256", NULL);
 }
 
+/* --- what is in the way --- */
+
+static char *
+look_at_key_files (Testbed *t)
+{
+  char *output = NULL;
+
+  g_assert_cmpint (testbed_run (t, &output, "sh", "-c", "cd \"$0\"/persist/tpmidd && find keys -mindepth 1 -printf '%p %y %l %i %s %m %T@\\n' | sort && "
+                                "find keys -type f -exec sha256sum {} + | sort", t->folder, NULL), ==, 0);
+  return output;
+}
+
+static void
+run_in_keys (Testbed *t, const char *script)
+{
+  g_autofree char *command = g_strconcat ("cd \"$0\"/persist/tpmidd/keys && ", script, NULL);
+  g_autofree char *output = NULL;
+
+  if (testbed_run (t, &output, "sh", "-c", command, t->folder, NULL) != 0)
+    g_error ("%s: %s", command, output);
+}
+
+static void
+assert_refuses_to_replace (Testbed *t, GDBusConnection *client, const char *name, const char *options)
+{
+  g_autofree char *before = look_at_key_files (t);
+  g_autofree char *path = create (client, name, options);
+
+  testbed_wait_for_key (t, path, "failed");
+  assert_property (t, path, "ProblemError", EXISTS);
+  g_autoptr (GVariant) problem = testbed_get_key_property (t, path, "Problem");
+  g_assert_nonnull (strstr (g_variant_get_string (problem, NULL), "persist/tpmidd/keys/"));
+  g_autofree char *after = look_at_key_files (t);
+  g_assert_cmpstr (before, ==, after);
+}
+
+/* What tpmidd cannot read may be somebody's key, and is there once. */
+static void
+what_lies_in_a_keys_place_is_never_replaced (Testbed *t, gconstpointer data)
+{
+  static const char *const names[] = { "head", "link", "nowhere", "folder", "empty", "large" };
+  GDBusConnection *other = testbed_connect_as (t, OTHER_USER, SIGN_GROUP);
+
+  testbed_boot (t);
+  assert_created (t, t->bus, "head", NULL);
+  assert_created (t, t->bus, "real", NULL);
+  testbed_stop_daemon (t);
+  run_in_keys (t, "sed -i 's/^Owner: 0$/Owner: 0x/' head.pem && grep -q '^Owner: 0x$' head.pem && chown --reference=real.pem head.pem && "
+                  "ln -s real.pem link.pem && ln -s nothing nowhere.pem && mkdir folder.pem && : >empty.pem && "
+                  "head -c 20000 /dev/zero >large.pem");
+  testbed_start_daemon (t, NULL);
+  testbed_wait_for (t, "State", "degraded");
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
+    {
+      assert_refuses_to_replace (t, t->bus, names[i], NULL);
+      assert_refuses_to_replace (t, other, names[i], NULL);
+      assert_refuses_to_replace (t, other, names[i], RSA);
+    }
+  assert_signs_with (t, PATH_KEYS "/real", "sha256", NULL);
+  /* What is moved away is in nobody's way. */
+  run_in_keys (t, "mv head.pem head.txt");
+  assert_created (t, t->bus, "head", NULL);
+  testbed_disconnect (other);
+}
+
+static void
+keys_that_failed_count_and_hold_no_name (Testbed *t, gconstpointer data)
+{
+  GDBusConnection *other = testbed_connect_as (t, OTHER_USER, SIGN_GROUP);
+  GDBusConnection *third = testbed_connect_as (t, "games", SIGN_GROUP);
+  static const char *const names[] = { "a", "b" };
+
+  testbed_start_tpm (t);
+  testbed_start_daemon (t, "KeysPerUser=2", NULL);
+  testbed_wait_for (t, "State", "ready");
+  g_autofree char *in_the_way = testbed_write_file (t, "persist/tpmidd/keys", "", 0);
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
+    {
+      g_autofree char *path = create (other, names[i], NULL);
+      testbed_wait_for_key (t, path, "failed");
+    }
+  assert_not_created (other, "c", NULL, QUOTA);
+  g_assert_cmpuint (count_keys (t), ==, 3);
+
+  g_assert_cmpint (testbed_run (t, NULL, "rm", in_the_way, NULL), ==, 0);
+  assert_not_created (other, "c", NULL, QUOTA);
+  assert_created (t, third, "a", RSA);
+  g_assert_cmpuint (get_owner (t, PATH_KEYS "/a"), ==, getpwnam ("games")->pw_uid);
+  assert_not_created (other, "a", NULL, EXISTS);
+  /* The one that it still has is tried again, and another one has its place. */
+  assert_created (t, other, "b", NULL);
+  assert_created (t, other, "c", NULL);
+  assert_not_created (other, "d", NULL, QUOTA);
+  testbed_disconnect (third);
+  testbed_disconnect (other);
+}
+
+/* --- decided anew --- */
+
+static gboolean
+signs_again (gpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) reply = testbed_try (data, PATH_KEY, "org.tpmid1.Key.Sign", sign_parameters (32, 1, NULL), &error);
+
+  if (reply == NULL)
+    assert_remote_error (error, "org.tpmid1.Error.TpmUnavailable");
+  return reply != NULL;
+}
+
+static gboolean
+is_idle (gpointer data)
+{
+  g_autoptr (GVariant) reply = testbed_call (data, PATH_DEVICE, "org.tpmid1.Device.GetStatus", g_variant_new ("(a{sv})", NULL));
+  g_autofree char *text = g_variant_print (reply, FALSE);
+
+  return strstr (text, "'running': <''>") != NULL && testbed_get_tpm_number (data, "waiting") == 0;
+}
+
+static void
+a_tpm_that_comes_back_finds_all_keys_again (Testbed *t, gconstpointer data)
+{
+  testbed_boot (t);
+  assert_created (t, t->bus, "ec", NULL);
+  assert_created (t, t->bus, "rsa", RSA);
+  for (guint round = 0; round < 3; round++)
+    {
+      g_autofree char *name = g_strdup_printf ("meanwhile.%u", round);
+      testbed_kill_tpm (t);
+      g_assert_false (signs_again (t));
+      testbed_start_tpm (t);
+      wait_until (signs_again, t);
+      /* While the device is decided anew. */
+      g_autofree char *path = create (t->bus, name, NULL);
+      testbed_wait_for_key (t, path, "usable");
+      wait_until (is_idle, t);
+      g_assert_cmpuint (testbed_get_tpm_number (t, "reopened"), ==, round + 1);
+      g_assert_cmpuint (count_keys (t), ==, 4 + round);
+      g_autofree char *before = look_at_key_files (t);
+      assert_created (t, t->bus, "ec", NULL);
+      assert_created (t, t->bus, "rsa", RSA);
+      assert_created (t, t->bus, name, NULL);
+      g_autofree char *after = look_at_key_files (t);
+      g_assert_cmpstr (before, ==, after);
+      assert_signs_with (t, path, "sha256", NULL);
+    }
+  assert_decrypts (t, t->bus, PATH_KEYS "/rsa");
+}
+
 #define ADD(name, function) g_test_add ("/bus/keys/" name, Testbed, &setup, testbed_set_up, function, testbed_tear_down)
 
 int
@@ -440,6 +589,9 @@ main (int argc, char **argv)
   ADD ("keys-are-there-again-after-a-restart", keys_are_there_again_after_a_restart);
   ADD ("a-key-whose-file-cannot-be-written-says-so-and-is-made-when-asked-again",
        a_key_whose_file_cannot_be_written_says_so_and_is_made_when_asked_again);
+  ADD ("what-lies-in-a-keys-place-is-never-replaced", what_lies_in_a_keys_place_is_never_replaced);
+  ADD ("keys-that-failed-count-and-hold-no-name", keys_that_failed_count_and_hold_no_name);
+  ADD ("a-tpm-that-comes-back-finds-all-keys-again", a_tpm_that_comes_back_finds_all_keys_again);
   int status = g_test_run ();
   setup_clear (&setup);
   return status;

@@ -9,6 +9,9 @@ import threading
 import time
 
 CC_CREATE = 0x153  # TPM 2.0 Part 2, 6.5.2
+CC_RSA_DECRYPT = 0x159
+CC_READ_PUBLIC = 0x173
+RC_OBJECT_MEMORY = 0x902  # Part 2, 6.6.3
 ALG_RSA = 0x0001  # Part 2, 6.3
 START_LIMIT = 20
 
@@ -31,6 +34,11 @@ def receive_message(sock):
 
 def code_of(command):
     return struct.unpack(">I", command[6:10])[0]
+
+
+def refusal(code):
+    """A response that is nothing but its code (Part 1, 18.3): TPM_ST_NO_SESSIONS, size, code."""
+    return struct.pack(">HII", 0x8001, 10, code)
 
 
 def makes_rsa_key(command):
@@ -74,7 +82,8 @@ class SoftwareTpm:
 
 class Relay:
     """Stands at folder/r in front of folder/t. hold(command, number) is asked, with the number of the command from 1, before
-    the TPM sees it; after(command, number) before its answer goes back. What they raise ends the connection."""
+    the TPM sees it, and may return what is answered instead; after(command, number) before its answer goes back. What they raise
+    ends the connection."""
 
     def __init__(self, folder, hold=None, after=None):
         self.folder = pathlib.Path(folder)
@@ -137,9 +146,10 @@ class Relay:
         with self.lock:
             self.codes.append(code_of(command))
             number = len(self.codes)
-        self.hold(command, number)
-        tpm.sendall(command)
-        answer = receive_message(tpm)
+        answer = self.hold(command, number)
+        if answer is None:
+            tpm.sendall(command)
+            answer = receive_message(tpm)
         self.after(command, number)
         client.sendall(answer)
 

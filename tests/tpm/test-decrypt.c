@@ -435,6 +435,55 @@ what_is_not_about_the_ciphertext_is_not_said_of_it (void)
   check_refusals (locked, G_N_ELEMENTS (locked), TPMID_ERROR_TPM_LOCKOUT);
 }
 
+/* What a TPM says of the session that a command came in: it does not know its handle, or its salt, or has swapped it out. */
+static const TSS2_RC about_session[] = {
+  TPM2_RC_HANDLE + TPM2_RC_S + TPM2_RC_1,
+  TPM2_RC_VALUE + TPM2_RC_S + TPM2_RC_1,
+  TPM2_RC_AUTH_FAIL + TPM2_RC_S + TPM2_RC_1,
+  TPM2_RC_REFERENCE_S0,
+};
+
+static void
+a_session_that_is_lost_before_the_ciphertext_comes_is_started_anew (void)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (settings); i++)
+    {
+      Refusal refusal = { 0 };
+      g_auto (Bench) bench = { NULL };
+
+      bench_init_with_fault (&bench, &settings[i], refuse, &refusal);
+      for (gsize k = 0; k < G_N_ELEMENTS (about_session); k++)
+        for (guint warm = 0; warm < 2; warm++)
+          {
+            if (!warm)
+              reopen (&bench);
+            refusal = (Refusal){ about_session[k], 1 };
+            (void) decrypt (&bench);
+            g_assert_cmpuint (refusal.times, ==, 0);
+          }
+      g_assert_cmpuint (test_tpm_status (bench.link).reopened, ==, G_N_ELEMENTS (about_session));
+    }
+}
+
+static void
+a_tpm_that_keeps_no_session_is_unavailable_and_no_key_is_doubted (void)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (settings); i++)
+    {
+      Refusal refusal = { 0 };
+      g_auto (Bench) bench = { NULL };
+
+      bench_init_with_fault (&bench, &settings[i], refuse, &refusal);
+      for (gsize k = 0; k < G_N_ELEMENTS (about_session); k++)
+        {
+          refusal = (Refusal){ about_session[k], 2 };
+          assert_refuses (&bench, TPMID_ERROR_TPM_UNAVAILABLE);
+          g_assert_cmpuint (refusal.times, ==, 0);
+          (void) decrypt (&bench);
+        }
+    }
+}
+
 static void
 a_ciphertext_above_the_modulus_does_not_decrypt (void)
 {
@@ -543,6 +592,10 @@ main (int argc, char **argv)
                    whatever_a_tpm_has_against_a_ciphertext_it_does_not_decrypt);
   g_test_add_func ("/tpm/decrypt/what-is-not-about-the-ciphertext-is-not-said-of-it",
                    what_is_not_about_the_ciphertext_is_not_said_of_it);
+  g_test_add_func ("/tpm/decrypt/a-session-that-is-lost-before-the-ciphertext-comes-is-started-anew",
+                   a_session_that_is_lost_before_the_ciphertext_comes_is_started_anew);
+  g_test_add_func ("/tpm/decrypt/a-tpm-that-keeps-no-session-is-unavailable-and-no-key-is-doubted",
+                   a_tpm_that_keeps_no_session_is_unavailable_and_no_key_is_doubted);
   g_test_add_func ("/tpm/decrypt/a-ciphertext-above-the-modulus-does-not-decrypt", a_ciphertext_above_the_modulus_does_not_decrypt);
   g_test_add_func ("/tpm/decrypt/an-owner-password-of-others-stops-nothing-but-making",
                    an_owner_password_of_others_stops_nothing_but_making);

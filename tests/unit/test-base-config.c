@@ -325,6 +325,35 @@ test_a_bad_value_comes_with_what_is_allowed (Fixture *fixture, gconstpointer dat
 }
 
 static void
+assert_handles_refused (Fixture *fixture, const char *first, const char *second, const char *text, const char *const *overrides)
+{
+  test_folder_write (fixture->path, text);
+  assert_refused (fixture->path, overrides, first, second);
+  assert_refused (fixture->path, overrides, first, "0x81");
+}
+
+static void
+test_two_keys_with_one_handle_are_both_named (Fixture *fixture, gconstpointer data)
+{
+  static const char *const names[] = { "DeviceKeyHandle", "CredentialsKeyHandle", "ParentHandle" };
+  static const char *const clash[] = { "ParentHandle=0x81000007", NULL };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
+    for (gsize j = i + 1; j < G_N_ELEMENTS (names); j++)
+      {
+        g_autofree char *text = g_strdup_printf ("[tpmidd]\n%s=0x81000009\n%s=0x81000009\n", names[i], names[j]);
+        assert_handles_refused (fixture, names[i], names[j], text, NULL);
+      }
+  /* One is as built in; one comes from the command line. */
+  assert_handles_refused (fixture, "DeviceKeyHandle", "CredentialsKeyHandle", "[tpmidd]\nDeviceKeyHandle=0x81005402\n", NULL);
+  assert_handles_refused (fixture, "DeviceKeyHandle", "ParentHandle", "[tpmidd]\nDeviceKeyHandle=0x81000007\n", clash);
+  /* What was set and set again does not count. */
+  test_folder_write (fixture->path, "[tpmidd]\nDeviceKeyHandle=0x81005402\nDeviceKeyHandle=0x81000008\n");
+  g_autoptr (BaseConfig) config = load (fixture->path, NULL, 0);
+  g_assert_cmpuint (config->device_key_handle, ==, 0x81000008);
+}
+
+static void
 test_what_is_no_assignment_is_named_with_file_and_line (Fixture *fixture, gconstpointer data)
 {
   g_autofree char *first = g_strconcat (fixture->path, ":1: ", NULL);
@@ -539,6 +568,7 @@ main (int argc, char **argv)
   add ("/base/config/a-key-in-other-case-is-unknown", test_a_key_in_other_case_is_unknown);
   add ("/base/config/every-bad-value-is-named-with-file-and-line", test_every_bad_value_is_named_with_file_and_line);
   add ("/base/config/a-bad-value-comes-with-what-is-allowed", test_a_bad_value_comes_with_what_is_allowed);
+  add ("/base/config/two-keys-with-one-handle-are-both-named", test_two_keys_with_one_handle_are_both_named);
   add ("/base/config/what-is-no-assignment-is-named-with-file-and-line",
        test_what_is_no_assignment_is_named_with_file_and_line);
   add ("/base/config/a-nul-byte-is-named-with-file-and-line", test_a_nul_byte_is_named_with_file_and_line);
