@@ -22,7 +22,7 @@ OFF_LIMIT = 120
 END_LIMIT = 10
 PROBE_LIMIT = 20
 COMMAND_LINE = ("root=/dev/nvme0n1 rw rootfstype=ext4 console=ttyS0 mitigations=off no_timer_check tsc=reliable audit=0 "
-                "random.trust_cpu=on panic=-1 net.ifnames=0")
+                "random.trust_cpu=on panic=-1 net.ifnames=0 systemd.show_status=0")
 TCG = ("-accel", "tcg,thread=multi", "-cpu", "max")
 KVM = ("-accel", "kvm", "-cpu", "host")
 MACHINE = ("-M", "q35", "-smp", "2", "-m", "512", "-display", "none", "-nodefaults", "-no-user-config", "-nic", "none",
@@ -129,7 +129,7 @@ def copy_disk(source, target):
 class Guest:
     """One run, from switching on to power off, reboots included. As a context: the power is cut at its end."""
 
-    def __init__(self, device, base, accelerator=TCG, with_tpm=True, command_line="", persist_read_only=False):
+    def __init__(self, device, base, accelerator=TCG, with_tpm=True, command_line=""):
         self.device = device
         self.run = pathlib.Path(tempfile.mkdtemp(prefix="tpmid-vm-"))
         self.console = self.run / "console"
@@ -140,7 +140,7 @@ class Guest:
         try:
             if with_tpm:
                 self.start_tpm()
-            self.start_qemu(base, accelerator, with_tpm, command_line, persist_read_only)
+            self.start_qemu(base, accelerator, with_tpm, command_line)
         except BaseException:
             self.cut_power()
             raise
@@ -150,12 +150,12 @@ class Guest:
                             f"type=unixio,path={self.run}/tpm", "--terminate"], self.run / "swtpm.log")
         wait_for(lambda: (self.run / "tpm").exists(), END_LIMIT, "swtpm")
 
-    def start_qemu(self, base, accelerator, with_tpm, command_line, persist_read_only):
+    def start_qemu(self, base, accelerator, with_tpm, command_line):
         words = ["qemu-system-x86_64", *MACHINE, *accelerator, "-kernel", base.kernel, "-append", f"{COMMAND_LINE} {command_line}",
                  *disk_options(self.device.disk, "root"), "-serial", f"file:{self.console}",
                  "-chardev", f"socket,id=shell,path={self.run}/shell,server=on,wait=off", "-serial", "chardev:shell"]
         if self.device.persist.exists():
-            words += disk_options(self.device.persist, "persist", ",readonly=on" if persist_read_only else "")
+            words += disk_options(self.device.persist, "persist")
         if with_tpm:
             words += ["-chardev", f"socket,id=tpm,path={self.run}/tpm", "-tpmdev", "emulator,id=tpm0,chardev=tpm",
                       "-device", "tpm-tis,tpmdev=tpm0"]
@@ -164,8 +164,16 @@ class Guest:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
+        if kind is not None:
+            self.tell_story()
         self.cut_power()
+
+    def tell_story(self):
+        """For who reads why a test failed."""
+        with contextlib.suppress(Exception):  # whatever it was that failed, the guest may be in any state
+            for line in self.try_run("journalctl -b -n 60 --no-pager -o short-monotonic -u tpmidd -u guest-witness; systemctl --failed", 20).output.splitlines():
+                print(f"# guest: {line}")
 
     def cut_power(self):
         """As when somebody pulls the plug: nothing is flushed, and the TPM hears no good-bye."""
@@ -177,6 +185,11 @@ class Guest:
                 self.swtpm.wait(END_LIMIT)  # leaves by itself, as --terminate says
             end(self.swtpm)
         shutil.rmtree(self.run, ignore_errors=True)
+
+    def console_line(self, word):
+        """The first line of the console with this word; empty while there is none."""
+        lines = self.console.read_text(errors="replace").splitlines() if self.console.exists() else []
+        return next((line for line in lines if word in line), "")
 
     def trouble(self):
         """What the console said last."""
@@ -216,14 +229,19 @@ class Guest:
 
     def wait_settled(self, limit=SETTLE_LIMIT):
         """Until systemd has started all there is; returns its word for the result, "running" or "degraded"."""
-        self.wait_booted()
+        if self.boot_id is None:
+            self.wait_booted(limit)
         return self.try_run("systemctl is-system-running --wait", limit=limit).output.strip()
 
-    def try_run(self, script, limit=SCRIPT_LIMIT):
+    def tell(self, script):
+        """Starts a script after which the shell may be gone."""
         self.connect()
         self.shell.settimeout(END_LIMIT)
         self.shell.sendall(base64.b64encode(script.encode()) + b"\n")
         self.shell.settimeout(0.2)
+
+    def try_run(self, script, limit=SCRIPT_LIMIT):
+        self.tell(script)
         status, output, errors = self.read_line("guest-shell status", limit).split(" ", 2)
         return Answer(int(status), *(base64.b64decode(text.rstrip(".")).decode(errors="replace") for text in (output, errors)))
 
@@ -237,7 +255,7 @@ class Guest:
     def power_off(self, limit=OFF_LIMIT):
         """In order, as an operator does; until QEMU and the TPM are gone. Returns the seconds."""
         started = time.monotonic()
-        self.do("systemctl --no-block poweroff")
+        self.tell("systemctl --no-block poweroff")
         try:
             self.qemu.wait(limit)
         except subprocess.TimeoutExpired:
@@ -247,12 +265,13 @@ class Guest:
 
     def reboot(self):
         """In order; until the shell of the next boot answers."""
-        self.do("systemctl --no-block reboot")
+        self.boot_id, self.started = None, time.monotonic()
+        self.tell("systemctl --no-block reboot")
         return self.wait_booted(OFF_LIMIT + BOOT_LIMIT)
 
 
-def disk_options(path, name, more=""):
-    return ["-drive", f"file={path},if=none,id={name},format=raw{more}", "-device", f"nvme,serial={name},drive={name}"]
+def disk_options(path, name):
+    return ["-drive", f"file={path},if=none,id={name},format=raw", "-device", f"nvme,serial={name},drive={name}"]
 
 
 def choose_accelerator(base, disk):

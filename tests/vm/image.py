@@ -40,8 +40,15 @@ apt-get -q -o APT::Sandbox::User=root download "$package"
 """
 # Once the tree is complete: what neither boots nor speaks to a TPM.
 SHRINK = 'rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/* "$1"/var/cache/debconf/* "$1"/var/log/*'
-MASKED = ("getty@tty1.service", "serial-getty@ttyS0.service", "console-getty.service", "systemd-hwdb-update.service", "apt-daily.timer",
-          "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "fstrim.timer", "systemd-networkd-wait-online.service")
+# Nothing here has to do with tpmidd, and an emulated boot is three seconds shorter without them.
+MASKED = (
+    "getty@tty1.service", "serial-getty@ttyS0.service", "systemd-logind.service", "systemd-user-sessions.service",
+    "apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "e2scrub_reap.service", "fstrim.timer",
+    "modprobe@dm_mod.service", "modprobe@drm.service", "modprobe@efi_pstore.service", "modprobe@fuse.service", "modprobe@loop.service",
+    "modprobe@configfs.service", "dev-hugepages.mount", "dev-mqueue.mount", "sys-kernel-debug.mount", "sys-kernel-tracing.mount",
+    "systemd-update-utmp.service", "systemd-update-utmp-runlevel.service", "systemd-pstore.service", "systemd-networkd.service",
+    "systemd-networkd.socket", "proc-sys-fs-binfmt_misc.automount",
+)
 BUILD_LIMIT = 1200  # seconds
 TOOL_LIMIT = 300
 DISK_SIZE = "700M"  # sparse
@@ -99,7 +106,7 @@ class Base:
     def __init__(self):
         folder = cache_folder()
         lines = sources()
-        recipe = "\n".join([pathlib.Path(__file__).read_text().split("class ImageError")[0], *lines])
+        recipe = repr([SUITE, KERNEL, PACKAGES, NOT_WANTED, DOWNLOAD_KERNEL, SHRINK, lines])
         self.folder = folder / hashlib.sha256(recipe.encode()).hexdigest()[:16]
         self.root, self.kernel = self.folder / "root.tar", self.folder / "vmlinuz"
         self.made = None
