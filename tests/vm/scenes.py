@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What the scenes in the guest have in common: the device that they branch from, and what is looked at after a boot."""
+import base64
 import json
 import os
 import pathlib
@@ -120,7 +121,7 @@ def expect_boot(name, guest, row, mode, reason, marker, systemd="running"):
     there = guest.try_run(f"cat {MARKER}")
     tell(name, found, "yes" if there.status == 0 else "no", time.monotonic() - guest.started)
     expect_equal((found["row"], found["mode"], found["reason"]), (row, mode, reason), json.dumps(found, indent=1))
-    expect_equal(word, systemd, "systemctl is-system-running: " + guest.do("systemctl --failed --no-legend --plain"))
+    expect_equal(word, systemd or word, "systemctl is-system-running: " + guest.do("systemctl --failed --no-legend --plain"))
     expect_marker(guest, there, mode, marker)
     expect_witness(guest, mode, reason, marker)
     if found["tpm"].get("lockout"):
@@ -202,3 +203,42 @@ def expect_whole(guest, name, identity):
     expect_equal(reference_of(guest.do(f"cat {CERTIFICATE}").encode()), found["key"]["reference"], "key of the certificate")
     expect_marker(guest, there, "tpm", WRITTEN)
     expect_equal(found["tpm"]["lockout"]["counter"], 0, "lockout counter")
+
+
+# The daemon's users and what it has open.
+
+ACCESS_DENIED = 6  # exit status of tpmidctl
+
+
+def as_user(user, script):
+    return f"setpriv --reuid {user} --regid {user} --init-groups sh -c '{script}'"
+
+
+def nodes_of_tpmidd(guest):
+    return sorted(set(guest.do("for f in /proc/$(systemctl show tpmidd -P MainPID)/fd/*; do readlink $f; done | grep ^/dev/tpm || true").split()))
+
+
+def expect_signature(guest, user):
+    """The user signs in the guest; the signature is checked outside."""
+    guest.do("echo 'a report' > /run/report")
+    signature = guest.do(as_user(user, "tpmidctl sign --key device --in /run/report") + " | base64 -w0")
+    with tempfile.TemporaryDirectory() as folder:
+        files = {"public": guest.do("tpmidctl keys show device --public").encode(), "signature": base64.b64decode(signature),
+                 "report": b"a report\n"}
+        for name, content in files.items():
+            pathlib.Path(folder, name).write_bytes(content)
+        answer = pipe(["openssl", "dgst", "-sha256", "-verify", f"{folder}/public", "-signature", f"{folder}/signature", f"{folder}/report"])
+    expect(b"Verified OK" in answer, f"openssl says {answer}")
+
+
+def expect_decryption(guest, user, other):
+    """What was encrypted outside, by openssl alone, the user decrypts in the guest; the other one may not."""
+    with tempfile.NamedTemporaryFile() as public:
+        public.write(guest.do("tpmidctl keys show credentials --public").encode())
+        public.flush()
+        secret = pipe(["openssl", "pkeyutl", "-encrypt", "-pubin", "-inkey", public.name, "-pkeyopt", "rsa_padding_mode:oaep",
+                       "-pkeyopt", "rsa_oaep_md:sha256"], b"a secret\n")
+    guest.do(f"echo {base64.b64encode(secret).decode()} | base64 -d > /run/secret")
+    expect_equal(guest.do(as_user(user, "tpmidctl decrypt --key credentials --in /run/secret")), "a secret\n", "what was decrypted")
+    refused = guest.try_run(as_user(other, "tpmidctl decrypt --key credentials --in /run/secret"))
+    expect_equal(refused.status, ACCESS_DENIED, f"{other} decrypts: {refused}")
