@@ -89,6 +89,7 @@ def test_journal_has_the_words_of_the_catalogue(folder):
                   "Subject: A private key was used", "Operation org.tpmid1.Key.Sign with the key device, for uid 1001", "Subject: A caller was refused",
                   "Uid 1003 ("):
         expect(words in text, f'the journal lacks "{words}":\n{text}')
+    expect("The TPM answers again" not in text, f"the TPM came back, which was never lost:\n{text}")
     expect(not re.search(r"@TPMID_\w+@", text), f"a field of the catalogue is not filled in:\n{text}")
 
 
