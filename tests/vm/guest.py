@@ -64,6 +64,10 @@ def wait_for(condition, limit, what, pause=0.02):
         time.sleep(pause)
 
 
+def text_of(path):
+    return path.read_text(errors="replace") if path.exists() else ""
+
+
 class Device:
     """What stays when the power goes: the disk, the TPM's memory, and for some devices a disk of its own for /persist."""
 
@@ -172,7 +176,8 @@ class Guest:
     def tell_story(self):
         """For who reads why a test failed."""
         with contextlib.suppress(Exception):  # whatever it was that failed, the guest may be in any state
-            for line in self.try_run("journalctl -b -n 60 --no-pager -o short-monotonic -u tpmidd -u guest-witness; systemctl --failed", 20).output.splitlines():
+            script = "journalctl -b -n 60 --no-pager -o short-monotonic -u tpmidd -u guest-witness; systemctl --failed"
+            for line in self.try_run(script, 20).output.splitlines():
                 print(f"# guest: {line}")
 
     def cut_power(self):
@@ -188,14 +193,11 @@ class Guest:
 
     def console_line(self, word):
         """The first line of the console with this word; empty while there is none."""
-        lines = self.console.read_text(errors="replace").splitlines() if self.console.exists() else []
-        return next((line for line in lines if word in line), "")
+        return next((line for line in text_of(self.console).splitlines() if word in line), "")
 
     def trouble(self):
         """What the console said last."""
-        lines = self.console.read_text(errors="replace").splitlines() if self.console.exists() else []
-        log = self.run / "qemu.log"
-        return "\n".join([*lines[-25:], *(log.read_text(errors="replace").splitlines()[-5:] if log.exists() else [])])
+        return "\n".join(text_of(self.console).splitlines()[-25:] + text_of(self.run / "qemu.log").splitlines()[-5:])
 
     # The shell inside.
 
@@ -280,13 +282,12 @@ def choose_accelerator(base, disk):
         return TCG
     with tempfile.TemporaryDirectory(prefix="tpmid-vm-") as folder:
         console, log = pathlib.Path(folder, "console"), pathlib.Path(folder, "log")
-        process = spawn(["qemu-system-x86_64", *MACHINE, *KVM, "-no-reboot", "-snapshot", "-kernel", base.kernel, "-serial", f"file:{console}",
-                         "-append", f"{COMMAND_LINE} init=/usr/bin/echo -- kvm-is-good", *disk_options(disk, "root")], log)
+        process = spawn(["qemu-system-x86_64", *MACHINE, *KVM, "-no-reboot", "-snapshot", "-kernel", base.kernel,
+                         "-serial", f"file:{console}", "-append", f"{COMMAND_LINE} init=/usr/bin/echo -- kvm-is-good", *disk_options(disk, "root")], log)
         try:
             deadline = time.monotonic() + PROBE_LIMIT
-            while process.poll() is None and time.monotonic() < deadline and "KVM internal error" not in log.read_text(errors="replace"):
+            while process.poll() is None and time.monotonic() < deadline and "KVM internal error" not in text_of(log):
                 time.sleep(0.1)
-            good = console.exists() and any(line.strip() == "kvm-is-good" for line in console.read_text(errors="replace").splitlines())
-            return KVM if good else TCG
+            return KVM if any(line.strip() == "kvm-is-good" for line in text_of(console).splitlines()) else TCG
         finally:
             end(process, signal.SIGKILL)

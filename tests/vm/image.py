@@ -51,6 +51,7 @@ MASKED = (
 )
 BUILD_LIMIT = 1200  # seconds
 TOOL_LIMIT = 300
+UNUSED_LIMIT = 7 * 86400  # after it a kept image that another source tree may use goes, when a new one is made
 DISK_SIZE = "700M"  # sparse
 
 
@@ -70,7 +71,8 @@ def command(*words, limit=TOOL_LIMIT, **keywords):
     except subprocess.TimeoutExpired:
         raise ImageError(f"{words[0]} was not done after {limit} s") from None
     if result.returncode != 0:
-        raise ImageError(f"{' '.join(map(str, words))}: status {result.returncode}\n{result.stdout[-2000:]}{result.stderr[-4000:]}")
+        said = f"{result.stdout[-2000:]}{result.stderr[-4000:]}"
+        raise ImageError(f"{' '.join(map(str, words))}: status {result.returncode}\n{said}")
     return result.stdout
 
 
@@ -92,12 +94,19 @@ def what_lacks():
 
 def sources():
     """Debian's own repositories among the apt sources of this machine, as lines of a sources.list."""
-    entries = command("apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages", "Origin: Debian",
-                      "Architecture: amd64")
-    lines = sorted({f"deb {entry.strip()}" for entry in entries.splitlines() if entry.split()[1].startswith(SUITE)})
+    lines = find_sources()
+    if not lines:  # apt knows whose a repository is by its lists alone
+        subprocess.run(["apt-get", "-q", "update"], stdin=subprocess.DEVNULL, capture_output=True, timeout=TOOL_LIMIT, check=False)
+        lines = find_sources()
     if not lines:
         raise Lacking(f"apt has no Debian {SUITE} among its sources")
     return lines
+
+
+def find_sources():
+    entries = command("apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages",
+                      "Origin: Debian", "Architecture: amd64")
+    return sorted({f"deb {entry.strip()}" for entry in entries.splitlines() if entry.split()[1].startswith(SUITE)})
 
 
 class Base:
@@ -117,10 +126,11 @@ class Base:
                 started = time.monotonic()
                 self.make(folder, lines)
                 self.made = time.monotonic() - started
+            os.utime(self.folder)
 
     def make(self, folder, lines):
         for old in folder.iterdir():
-            if old.is_dir():
+            if old.is_dir() and time.time() - old.stat().st_mtime > UNUSED_LIMIT:
                 shutil.rmtree(old)
         work = pathlib.Path(tempfile.mkdtemp(prefix="new-", dir=folder))
         options = [f"--dpkgopt=path-exclude={pattern}" for pattern in NOT_WANTED]
@@ -194,11 +204,10 @@ def debugfs(disk, *requests):
         complaint = "\n".join(result.stderr.splitlines()[1:])
         if result.returncode != 0 or complaint:
             raise ImageError(f"debugfs {request}: {complaint}")
-        yield result.stdout
 
 
 def remove_file(disk, path):
-    list(debugfs(disk, f"rm {path}"))
+    debugfs(disk, f"rm {path}")
 
 
 def write_file(disk, path, content, folders=()):
@@ -208,7 +217,7 @@ def write_file(disk, path, content, folders=()):
     with tempfile.NamedTemporaryFile() as local:
         local.write(content)
         local.flush()
-        list(debugfs(disk, *(f"mkdir {folder}" for folder in folders), f"write {local.name} {path}", f"sif {path} mode 0100644"))
+        debugfs(disk, *(f"mkdir {folder}" for folder in folders), f"write {local.name} {path}", f"sif {path} mode 0100644")
 
 
 def read_file(disk, path):
@@ -216,5 +225,5 @@ def read_file(disk, path):
     with tempfile.TemporaryDirectory() as folder:
         local = pathlib.Path(folder, "content")
         with contextlib.suppress(ImageError):
-            list(debugfs(disk, f"dump {path} {local}"))
+            debugfs(disk, f"dump {path} {local}")
         return local.read_bytes() if local.exists() else None

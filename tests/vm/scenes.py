@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -32,6 +33,7 @@ class Story:
         self.work = pathlib.Path(self.folder.name)
         self.trouble = self.base = self.accelerator = None
         self.device = self.reference = self.ready = None
+        self.is_broken = False
 
     def prepare(self):
         """Image and accelerator. A machine that cannot have them skips the scenes, unless they are asked for by name."""
@@ -52,8 +54,9 @@ class Story:
         started = time.monotonic()
         image.install(base, self.work, self.work / "disk")
         self.accelerator = machine.choose_accelerator(base, self.work / "disk")
-        print(f"# scene: image: {'was there' if base.made is None else f'made in {base.made:.0f} s'}; tpmidd built and installed into it in "
-              f"{time.monotonic() - started:.0f} s; {' '.join(self.accelerator[:2])}", flush=True)
+        made = "was there" if base.made is None else f"made in {base.made:.0f} s"
+        print(f"# scene: image: {made}; tpmidd built and installed into it in {time.monotonic() - started:.0f} s; "
+              f"{' '.join(self.accelerator[:2])}", flush=True)
         self.base = base
 
     def new_device(self, folder):
@@ -71,7 +74,9 @@ class Story:
     def first_boot(self):
         if self.device is not None:
             return
+        expect(not self.is_broken, "the first boot failed already, see the first scene")
         self.prepare()
+        self.is_broken = True
         device = Device.new(self.work / "first", self.work / "disk")
         with self.run(device) as guest:
             found = expect_boot("first boot", guest, 16, "tpm", "first-boot", WRITTEN)
@@ -81,10 +86,11 @@ class Story:
             wait_for_credentials(guest)
             guest.power_off()
         expect_equal(device.lockout_counter(), 0, "lockout counter of the TPM")
-        self.device = device
+        self.device, self.is_broken = device, False
 
 
 STORY = Story()
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that folders and guests go also then
 
 
 def times_of_start(guest):
@@ -110,8 +116,9 @@ def lines_of(text):
     return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
 
 
-def tell(name, found, marker, seconds):
-    print(f"# scene: {name}: row {found['row']}, mode {found['mode']}, reason {found['reason']}, marker {marker}, {seconds:.1f} s", flush=True)
+def tell(name, found, has_marker, seconds):
+    print(f"# scene: {name}: row {found['row']}, mode {found['mode']}, reason {found['reason']}, "
+          f"marker {'yes' if has_marker else 'no'}, {seconds:.1f} s", flush=True)
 
 
 def expect_boot(name, guest, row, mode, reason, marker, systemd="running"):
@@ -119,7 +126,7 @@ def expect_boot(name, guest, row, mode, reason, marker, systemd="running"):
     word = guest.wait_settled()
     found = status_of(guest)
     there = guest.try_run(f"cat {MARKER}")
-    tell(name, found, "yes" if there.status == 0 else "no", time.monotonic() - guest.started)
+    tell(name, found, there.status == 0, time.monotonic() - guest.started)
     expect_equal((found["row"], found["mode"], found["reason"]), (row, mode, reason), json.dumps(found, indent=1))
     expect_equal(word, systemd or word, "systemctl is-system-running: " + guest.do("systemctl --failed --no-legend --plain"))
     expect_marker(guest, there, mode, marker)
@@ -141,9 +148,11 @@ def expect_marker(guest, there, mode, marker):
 def expect_witness(guest, mode, reason, marker):
     """A unit that is ordered after tpmidd.service has seen the truth of this boot."""
     lines = lines_of(guest.do("cat /run/witness/mode"))
-    expect_equal((lines["MODE"], lines["REASON"], lines["BOOT_ID"]), (mode, reason, guest.boot_id), "/run/tpmid/mode as a unit after tpmidd saw it")
+    expect_equal((lines["MODE"], lines["REASON"], lines["BOOT_ID"]), (mode, reason, guest.boot_id),
+                 "/run/tpmid/mode as a unit after tpmidd saw it")
     if marker == WRITTEN:
-        expect_equal(lines_of(guest.do("cat /run/witness/marker"))["BOOT_ID"], guest.boot_id, "the marker as a unit after tpmidd saw it")
+        lines = lines_of(guest.do("cat /run/witness/marker"))
+        expect_equal(lines["BOOT_ID"], guest.boot_id, "the marker as a unit after tpmidd saw it")
 
 
 def reference_of(certificate):
@@ -175,12 +184,14 @@ def kill_while_booting(folder, times):
     for number in range(times):
         delay = (ready - start) * 1.3 * number / times
         with STORY.run(device, command_line="systemd.show_status=1") as guest:
-            machine.wait_for(lambda: "Starting" in guest.console_line("tpmidd.service"), machine.BOOT_LIMIT, "the start of tpmidd.service")
+            machine.wait_for(lambda: "Starting" in guest.console_line("tpmidd.service"), machine.BOOT_LIMIT,
+                             "the start of tpmidd.service")
             time.sleep(delay)
             expect(guest.qemu.poll() is None, f"QEMU ended by itself:\n{guest.trouble()}")
         certificate = device.certificate()
         found = reference_of(certificate) if certificate else None
-        print(f"# killed {delay:.1f} s after the start of tpmidd, which takes about {ready - start:.1f} s: {'a' if found else 'no'} certificate", flush=True)
+        print(f"# killed {delay:.1f} s after the start of tpmidd, which takes about {ready - start:.1f} s: "
+              f"{'a' if found else 'no'} certificate", flush=True)
         expect(identity is None or found == identity, f"after {number + 1} kills the certificate is of {found}, and was of {identity}")
         expect_equal(device.lockout_counter(), 0, "lockout counter")
         identity = found
@@ -196,7 +207,7 @@ def expect_whole(guest, name, identity):
     word = guest.wait_settled()
     found = status_of(guest)
     there = guest.try_run(f"cat {MARKER}")
-    tell(name, found, "yes" if there.status == 0 else "no", time.monotonic() - guest.started)
+    tell(name, found, there.status == 0, time.monotonic() - guest.started)
     expect_equal(word, "running", "systemctl is-system-running")
     expect(found["row"] in (11, 12, 14, 16) and found["mode"] == "tpm", json.dumps(found, indent=1))
     expect(identity in (None, found["key"]["reference"]), f"the key is {found['key']['reference']}, the certificate was of {identity}")
@@ -207,7 +218,7 @@ def expect_whole(guest, name, identity):
 
 # The daemon's users and what it has open.
 
-ACCESS_DENIED = 6  # exit status of tpmidctl
+ACCESS_DENIED, NO_TPM = 6, 7  # exit status of tpmidctl
 
 
 def as_user(user, script):
@@ -215,7 +226,8 @@ def as_user(user, script):
 
 
 def nodes_of_tpmidd(guest):
-    return sorted(set(guest.do("for f in /proc/$(systemctl show tpmidd -P MainPID)/fd/*; do readlink $f; done | grep ^/dev/tpm || true").split()))
+    links = guest.do("for f in /proc/$(systemctl show tpmidd -P MainPID)/fd/*; do readlink $f; done")
+    return sorted({link for link in links.split() if link.startswith("/dev/tpm")})
 
 
 def expect_signature(guest, user):

@@ -13,6 +13,8 @@ from scenes import STORY, WRITTEN, expect, expect_boot, expect_equal, status_of
 EXPOSURE_LIMIT = 15  # tenths
 STOP_LIMIT = 10  # seconds in an emulated guest
 WATCHDOG_WAIT = 65  # WatchdogSec=60 of the unit, and a little
+DRIVER = "/sys/bus/platform/drivers/tpm_tis"
+TPM = "MSFT0101:00"
 running = []
 
 
@@ -54,7 +56,8 @@ def test_nodes_are_for_tpmidd_alone(folder):
 
 def test_sandbox_is_in_effect(folder):
     analysis = guest().try_run(f"systemd-analyze security tpmidd.service --threshold={EXPOSURE_LIMIT} --no-pager")
-    expect(analysis.status == 0 and re.search(r"exposure level.*: \d", analysis.output), f"systemd-analyze security: {analysis.output}{analysis.errors}")
+    expect(analysis.status == 0 and re.search(r"exposure level.*: \d", analysis.output),
+           f"systemd-analyze security: {analysis.output}{analysis.errors}")
     pid = show("MainPID")
     lines = dict(line.split(":\t", 1) for line in guest().do(f"cat /proc/{pid}/status").splitlines() if ":\t" in line)
     expect_equal([lines[name] for name in ("NoNewPrivs", "Seccomp", "CapEff", "CapBnd")], ["1", "2", "0" * 16, "0" * 16], "of the process")
@@ -85,9 +88,9 @@ def test_journal_has_the_words_of_the_catalogue(folder):
     scenes.expect_signature(guest(), "alice")
     guest().try_run(scenes.as_user("mallory", "tpmidctl sign --key device --in /etc/hostname --out /dev/null"))
     text = guest().do("journalctl -b -u tpmidd -x --no-pager")
-    for words in ("Subject: tpmidd has started", "Subject: The identity of this device is decided for this boot", "Mode: tpm, by row 11 of",
-                  "Subject: A private key was used", "Operation org.tpmid1.Key.Sign with the key device, for uid 1001", "Subject: A caller was refused",
-                  "Uid 1003 ("):
+    for words in ("Subject: tpmidd has started", "Subject: The identity of this device is decided for this boot",
+                  "Mode: tpm, by row 11 of", "Subject: A private key was used",
+                  "Operation org.tpmid1.Key.Sign with the key device, for uid 1001", "Subject: A caller was refused", "Uid 1003 ("):
         expect(words in text, f'the journal lacks "{words}":\n{text}')
     expect("The TPM answers again" not in text, f"the TPM came back, which was never lost:\n{text}")
     expect(not re.search(r"@TPMID_\w+@", text), f"a field of the catalogue is not filled in:\n{text}")
@@ -116,12 +119,29 @@ def test_killed_daemon_is_started_again(folder):
     pid = show("MainPID")
     restarts = int(show("NRestarts"))
     guest().do(f"kill -KILL {pid}")
-    scenes.machine.wait_for(lambda: show("ActiveState") == "active" and show("MainPID") not in (pid, "0"), 60, "systemd starts tpmidd again", pause=0.2)
+    scenes.machine.wait_for(lambda: show("ActiveState") == "active" and show("MainPID") not in (pid, "0"), 60,
+                            "systemd starts tpmidd again", pause=0.2)
     expect_equal(int(show("NRestarts")), restarts + 1, "restarts")
     found = status_of(guest())
     expect_equal((found["row"], found["mode"], found["key"]["reference"]), (11, "tpm", STORY.reference), "after SIGKILL")
     scenes.expect_signature(guest(), "alice")
     expect_equal(found["tpm"]["lockout"]["counter"], 0, "lockout counter")
+
+
+def test_tpm_that_vanishes_is_named_and_used_again_when_it_returns(folder):
+    sign = scenes.as_user("alice", "tpmidctl sign --key device --in /etc/hostname --out /dev/null")
+    guest().do(f"echo {TPM} > {DRIVER}/unbind")
+    started = time.monotonic()
+    gone = guest().try_run(sign)
+    expect(gone.status == scenes.NO_TPM and "the kernel knows no TPM" in gone.errors, f"a signature without a TPM: {gone}")
+    expect_equal(status_of(guest())["tpm"]["state"], "no-device", "state of the TPM")
+    guest().do(f"echo {TPM} > {DRIVER}/bind")
+    scenes.machine.wait_for(lambda: guest().try_run(sign).status == 0, 60, "a signature by the TPM that is back", pause=0.5)
+    found = status_of(guest())
+    has_marker = guest().try_run(f"test -f {scenes.MARKER}").status == 0
+    scenes.tell("TPM vanished and back", found, has_marker, time.monotonic() - started)
+    expect_equal((found["row"], found["mode"], found["tpm"]["state"]), (11, "tpm", "ready"), "after the TPM's return")
+    expect_equal(guest().do("stat -c '%U %G %a' /dev/tpmrm[0-9]").strip(), "tpmidd tpmidd 660", "the node of the TPM that is back")
 
 
 def test_watchdog_is_fed(folder):

@@ -8,7 +8,7 @@ import time
 import scenes
 import tap
 from image import remove_file, write_file
-from scenes import (CERTIFICATE, KEPT, MARKER, NONE, SOFTWARE_KEY, STORY, WRITTEN, expect, expect_boot, expect_equal, pipe,
+from scenes import (CERTIFICATE, KEPT, MARKER, NONE, SOFTWARE_KEY, STORY, WRITTEN, expect, expect_boot, expect_equal,
                     reference_of, software_pair, status_of, wait_for_credentials)
 
 STORED_CERTIFICATE = "/persist/tpmidd/device.cert.pem"
@@ -117,13 +117,26 @@ def new_device_with_persist(folder, options=b""):
     return device
 
 
-def test_persist_may_be_a_file_system_that_is_late_or_read_only(folder):
+def test_persist_may_be_a_file_system_that_is_late_read_only_or_full(folder):
     device = new_device_with_persist(folder)
     found = boot("/persist of its own", device, 16, "tpm", "first-boot", WRITTEN)
     again = boot("/persist of its own, second boot", device, 11, "tpm", "found", WRITTEN)
     expect_equal(again["key"]["reference"], found["key"]["reference"], "key")
     expect_late_persist_is_taken_up(device.branch(f"{folder}/late"), found["key"]["reference"])
     expect_read_only_persist_is_named(device.branch(f"{folder}/read-only"), found["key"]["reference"])
+    expect_full_persist_is_named(device)
+
+
+def test_first_boot_with_read_only_persist_makes_the_identity_that_stays(folder):
+    device = new_device_with_persist(folder, b",ro")
+    with STORY.run(device) as guest:
+        found = expect_boot("first boot, /persist read-only", guest, 16, "tpm", "first-boot", NONE)
+        expect_equal(found["state"], "degraded", "state")
+        expect(any(MARKER in problem for problem in found["problems"]), f"the problems do not name the marker: {found['problems']}")
+        guest.power_off()
+    write_file(device.disk, "/etc/fstab", PERSIST_LINE % b"")
+    again = boot("/persist writable again", device, 11, "tpm", "recovered", WRITTEN)
+    expect_equal(again["key"]["reference"], found["key"]["reference"], "key")
 
 
 def expect_late_persist_is_taken_up(device, reference):
@@ -144,15 +157,33 @@ def expect_late_persist_is_taken_up(device, reference):
 
 
 def expect_read_only_persist_is_named(device, reference):
-    """The mode is right, the file that cannot be written is named, and written as soon as that works."""
+    """The mode is right, the file that cannot be written is named, and written by the first tpmidd that can."""
     write_file(device.disk, "/etc/fstab", PERSIST_LINE % b",ro")
     with STORY.run(device) as guest:
         found = expect_boot("/persist read-only", guest, 11, "tpm", "found", KEPT, systemd=None)
         expect_equal(found["key"]["reference"], reference, "key")
         expect(any(MARKER in problem for problem in found["problems"]), f"the problems do not name the marker: {found['problems']}")
-        guest.do("mount -o remount,rw /persist")
-        wait_until(guest, f"grep -q BOOT_ID={guest.boot_id} {MARKER}", "the marker is written")
-        wait_until(guest, "tpmidctl status --json | tr -d ' \\n' | grep -q '\"problems\":\\[\\]'", "no problem is left")
+        guest.do("mount -o remount,rw /persist && systemctl restart tpmidd")
+        expect_marker_and_no_problem(guest)
+        guest.power_off()
+
+
+def expect_full_persist_is_named(device):
+    """While it runs: the marker is deleted from a file system that is full, and comes back when there is room."""
+    with STORY.run(device) as guest:
+        expect_boot("/persist gets full", guest, 11, "tpm", "found", WRITTEN)
+        guest.do(f"cat /dev/zero > /persist/filler || rm {MARKER}")
+        guest.try_run("cat /dev/zero >> /persist/filler")
+        wait_until(guest, f"tpmidctl status | grep -q 'cannot write {MARKER}'", "the problem is named")
+        expect_equal(status_of(guest)["mode"], "tpm", "mode")
+        guest.do("rm /persist/filler")
+        expect_marker_and_no_problem(guest)
+        guest.power_off()
+
+
+def expect_marker_and_no_problem(guest):
+    wait_until(guest, f"grep -q BOOT_ID={guest.boot_id} {MARKER}", "the marker is written")
+    wait_until(guest, "tpmidctl status --json | tr -d ' \\n' | grep -q '\"problems\":\\[\\]'", "no problem is left")
 
 
 def wait_until(guest, script, what, limit=60):
