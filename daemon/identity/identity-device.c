@@ -56,17 +56,18 @@ identity_device_init (IdentityDevice *self)
   self->tpm_state = "starting";
 }
 
-/* Whatever brought the news: the state is told when it changes, and once. */
+/* Whatever brought the news: the state is told when it changes, and once. A TPM that is ready at the start is not one that came back. */
 static gboolean
 note_tpm_state (IdentityDevice *self)
 {
+  const char *id = g_str_equal (self->tpm_state, "starting") ? NULL : BASE_LOG_ID_TPM_BACK;
   IdentityTpmStatus status;
 
   identity_device_get_tpm_status (self, &status);
   if (status.state == self->tpm_state)
     return FALSE;
   if (g_str_equal (status.state, "ready"))
-    base_log (G_LOG_LEVEL_INFO, BASE_LOG_ID_TPM_BACK, NULL, "TPM %s %s is ready (%s)", status.manufacturer, status.firmware, status.tcti);
+    base_log (G_LOG_LEVEL_INFO, id, NULL, "TPM %s %s is ready (%s)", status.manufacturer, status.firmware, status.tcti);
   else if (self->report != NULL || g_str_equal (status.state, "wedged"))
     base_log (G_LOG_LEVEL_WARNING, BASE_LOG_ID_TPM_LOST, NULL, "TPM: %s: %s", status.state, status.detail);
   self->tpm_state = status.state;

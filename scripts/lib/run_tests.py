@@ -17,6 +17,7 @@ import build
 
 PERMITTED_SKIP = "machine lacks:"
 STRICT = ["-Dwerror=true"]
+NO_GUEST = ["--no-suite", "vm", "--no-suite", "vm-whole"]
 SANITIZERS = [*STRICT, "-Db_sanitize=address,undefined", "-Db_lundef=false"]
 # clang takes a variable that is there for its clean-up alone (g_autofree) for unused; gcc, which does not, holds that rule.
 CLANG = [*STRICT, "-Dc_args=-Wno-unused-variable"]
@@ -24,7 +25,7 @@ CLANG = [*STRICT, "-Dc_args=-Wno-unused-variable"]
 CASE = re.compile(r"^(?P<bad>not )?ok\b *\d* *(?:- )?(?P<name>[^#\n]*)(?:# *(?P<skip>SKIP)\S* *(?P<reason>.*))?$", re.MULTILINE | re.IGNORECASE)
 # What the tests of a TPM in trouble say of themselves at their end.
 FAULTS = re.compile(r"^# faults: (\d+) injected, (\d+) survived$", re.MULTILINE)
-FIGURE = re.compile(r"^# ((?:recoveries|status): .*)$", re.MULTILINE)
+FIGURE = re.compile(r"^# ((?:recoveries|status|scene): .*)$", re.MULTILINE)
 
 Outcome = collections.namedtuple("Outcome", "tier name result reason")  # result: passed, failed or skipped
 
@@ -111,6 +112,14 @@ class SanitizedRun(Run):
                 self.outcomes.append(Outcome("sanitizer", f"report of process {report.suffix[1:]}", "failed", ""))
 
 
+class GuestRun(Run):
+    """All scenes; that the machine cannot have a guest is a failure here."""
+
+    def test(self):
+        self.environment = {"TPMID_VM_REQUIRED": "1"}
+        super().test()
+
+
 def summary(outcomes):
     count = collections.Counter(outcome.result for outcome in outcomes)
     return f"{count['passed']} passed, {count['failed']} failed, {count['skipped']} skipped"
@@ -126,15 +135,19 @@ def complaints(run):
 
 def main():
     parser = argparse.ArgumentParser(prog="scripts/test", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="one build and one run, without clang and sanitizers")
+    parser.add_argument("--quick", action="store_true", help="one build and one run, without clang, sanitizers and guest")
+    parser.add_argument("--vm", action="store_true", help="all scenes in the guest (tests/vm), and nothing else; without it the short form "
+                        "is run with the other tests where the machine can have a guest")
     options = parser.parse_args()
 
-    plain = Run("build", "gcc", "gcc", STRICT)
-    sanitized = SanitizedRun("build-asan", "sanitizers", "gcc", SANITIZERS, ["--no-suite", "check"])
+    plain = Run("build", "gcc", "gcc", STRICT, NO_GUEST if options.quick else ())
+    sanitized = SanitizedRun("build-asan", "sanitizers", "gcc", SANITIZERS, ["--no-suite", "check", *NO_GUEST])
     clang = Run("build-clang", "clang", "clang", CLANG)
     runs = [plain] if options.quick else [plain, sanitized]
+    if options.vm:
+        runs = [GuestRun("build", "guest", "gcc", STRICT, ["--suite", "vm", "--suite", "vm-whole"])]
     try:
-        for run in runs if options.quick else [*runs, clang]:
+        for run in runs if options.quick or options.vm else [*runs, clang]:
             run.make()
         for run in runs:
             print(f"== {run.title}: testing", flush=True)
