@@ -300,7 +300,8 @@ def test_check_that_fails_leaves_a_healthy_key_usable(folder):
     with relayed(folder, hold) as (_relay, _tpm, options):
         first = Found(boot(folder, *options, script=f"{{ {ENCRYPT}; }} >&2; {SHOW}").stdout)
         full.touch()
-        looked = f"for i in $(seq 300); do grep -q 'key credentials could not be made' {folder}/tpmidd.log && break; sleep 0.1; done; idle"
+        failed = f"grep -q 'key credentials could not be made' {folder}/tpmidd.log"
+        looked = f"for i in $(seq 300); do {failed} && break; sleep 0.1; done; idle"
         out = boot(folder, *options, script=f"""{{ {looked}; }} >&2; {SHOW}; echo ====
             {{ rm {full}; {DECRYPT}; }} >&2; {SHOW}""").stdout
     expect(checked.exists(), "nobody has looked at the key")
@@ -319,7 +320,9 @@ def test_tpm_that_is_full_is_held_against_nobody(folder):
 
     with relayed(folder, hold) as (relay, _tpm, options):
         boot(folder, *options, script=f"""{ENCRYPT}; {DECRYPT}; touch {full}
-            for i in $(seq 25); do s=0; tpmidctl decrypt --scheme pkcs1 --in $TPMID_DEV_STATE/c >>{folder}/out 2>&1 || s=$?; test $s != 0; done
+            for i in $(seq 25); do
+                s=0; tpmidctl decrypt --scheme pkcs1 --in $TPMID_DEV_STATE/c >>{folder}/out 2>&1 || s=$?; test $s != 0
+            done
             rm {full}; {DECRYPT}""")
         expect(relay.codes.count(slow_tpm.CC_RSA_DECRYPT) >= 27, f"{relay.codes.count(slow_tpm.CC_RSA_DECRYPT)} came through")
     out = pathlib.Path(folder, "out").read_text()

@@ -426,8 +426,11 @@ look_at_key_files (Testbed *t)
 {
   char *output = NULL;
 
-  g_assert_cmpint (testbed_run (t, &output, "sh", "-c", "cd \"$0\"/persist/tpmidd && find keys -mindepth 1 -printf '%p %y %l %i %s %m %T@\\n' | sort && "
-                                "find keys -type f -exec sha256sum {} + | sort", t->folder, NULL), ==, 0);
+  int status = testbed_run (t, &output, "sh", "-c", "cd \"$0\"/persist/tpmidd && "
+                            "find keys -mindepth 1 -printf '%p %y %l %i %s %m %T@\\n' | sort && "
+                            "find keys -type f -exec sha256sum {} + | sort", t->folder, NULL);
+
+  g_assert_cmpint (status, ==, 0);
   return output;
 }
 
@@ -466,9 +469,9 @@ what_lies_in_a_keys_place_is_never_replaced (Testbed *t, gconstpointer data)
   assert_created (t, t->bus, "head", NULL);
   assert_created (t, t->bus, "real", NULL);
   testbed_stop_daemon (t);
-  run_in_keys (t, "sed -i 's/^Owner: 0$/Owner: 0x/' head.pem && grep -q '^Owner: 0x$' head.pem && chown --reference=real.pem head.pem && "
-                  "ln -s real.pem link.pem && ln -s nothing nowhere.pem && mkdir folder.pem && : >empty.pem && "
-                  "head -c 20000 /dev/zero >large.pem");
+  run_in_keys (t, "sed -i 's/^Owner: 0$/Owner: 0x/' head.pem && grep -q '^Owner: 0x$' head.pem && "
+                  "chown --reference=real.pem head.pem && ln -s real.pem link.pem && ln -s nothing nowhere.pem && mkdir folder.pem && "
+                  ": >empty.pem && head -c 20000 /dev/zero >large.pem");
   testbed_start_daemon (t, NULL);
   testbed_wait_for (t, "State", "degraded");
   for (guint i = 0; i < G_N_ELEMENTS (names); i++)

@@ -267,6 +267,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/tpm/patience/a-tpm-that-hangs-is-a-state-and-does-not-keep-the-process",
                    a_tpm_that_hangs_is_a_state_and_does_not_keep_the_process);
-  g_test_add_func ("/tpm/patience/only-an-rsa-key-takes-longer-than-a-tpm-that-hangs", only_an_rsa_key_takes_longer_than_a_tpm_that_hangs);
+  g_test_add_func ("/tpm/patience/only-an-rsa-key-takes-longer-than-a-tpm-that-hangs",
+                   only_an_rsa_key_takes_longer_than_a_tpm_that_hangs);
   return g_test_run ();
 }
