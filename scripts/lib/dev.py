@@ -10,8 +10,8 @@ otherwise take the TPM of this machine. Settings may also stand in DIR/tpmidd.co
 PATH, LANG, TMPDIR, the options of the sanitizers (ASAN_OPTIONS, ...), G_DEBUG and G_MESSAGES_DEBUG alone.
 
 Whoever is not root plays the daemon's part too: tpmidd runs as the caller, and what takes root on a device (serial set) or
-the groups tpmid-sign (sign, csr) and tpmid-decrypt (decrypt) is refused by it, or given where the caller is in them; the
-rest works.
+the groups tpmid-sign (sign, csr) and tpmid-decrypt (decrypt), or one of the two (keys create), is refused by it, or given
+where the caller is in them; the rest works.
 
 Everything ends with this program, even when it is killed; the run folders that a killed one leaves in /tmp are removed by
 the next one.
