@@ -3,6 +3,7 @@
 #include "client-cms.h"
 #include "client-file.h"
 #include "client-session.h"
+#include "client-text.h"
 
 #include <string.h>
 
@@ -56,9 +57,13 @@ print_json (const ClientCipherOptions *options, const ClientSecret *plaintext, t
   return client_file_write_secret (NULL, &text, error);
 }
 
+/* What stands in the text may be anybody's, who has the public key: it is not to command the terminal. */
 static gboolean
 output (const ClientSession *session, const ClientCipherOptions *options, const ClientSecret *plaintext, tpmid_error *error)
 {
+  if (!session->json && !client_text_is_text (plaintext->data, plaintext->size)
+      && !client_file_check_binary (options->out_file, "the decrypted data", error))
+    return FALSE;
   if ((!session->json || options->out_file != NULL) && !client_file_write_secret (options->out_file, plaintext, error))
     return FALSE;
   return !session->json || print_json (options, plaintext, error);
@@ -71,8 +76,7 @@ decrypt (ClientSession *session, const ClientCipherOptions *options, tpmid_error
   g_autoptr (GBytes) ciphertext = NULL;
   gsize size;
 
-  if ((!session->json && !client_file_check_binary (options->out_file, "the decrypted data", error))
-      || !load_ciphertext (options, &ciphertext, error))
+  if (!load_ciphertext (options, &ciphertext, error))
     return FALSE;
 
   const guint8 *data = g_bytes_get_data (ciphertext, &size);
@@ -108,7 +112,7 @@ const ClientVerb client_verb_decrypt = {
   .name = "decrypt",
   .synopsis = "[--key NAME] [--scheme S] [--hash ALG] [--label TEXT] --in FILE [--out FILE]",
   .summary = "Decrypt a file",
-  .description = "Scheme, hash and label are those of the encryption; a cms message may be DER, PEM or S/MIME. To a terminal\n"
-                 "what was encrypted goes with --out - only; with --json it is in the result, in base64.",
+  .description = "Scheme, hash and label are those of the encryption; a cms message may be DER, PEM or S/MIME. A terminal\n"
+                 "gets text, and other data with --out - only; with --json what was encrypted is in the result, in base64.",
   .run = run,
 };

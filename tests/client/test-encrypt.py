@@ -244,14 +244,13 @@ def test_words_that_do_not_fit_are_refused(folder):
 
 def test_binary_goes_to_a_terminal_only_when_asked_to(folder):
     make_key(folder)
-    for words, other in ((["encrypt", "--public", f"{folder}/public", "--in", f"{folder}/public", "--scheme", "cms"], 0),
-                         (["decrypt", "--in", f"{folder}/public"], 9)):
-        for more, status in (([], 2), (["--out", "-"], other), (["--json"], other)):
-            terminal, inside = pty.openpty()
-            result = subprocess.run([TPMIDCTL, *words, *more], stdout=inside, stderr=subprocess.PIPE, env=SETTINGS, timeout=20)
-            os.close(inside)
-            os.close(terminal)
-            expect_equal(result.returncode, status, f"{words} {more} {result.stderr}")
+    words = ["encrypt", "--public", f"{folder}/public", "--in", f"{folder}/public", "--scheme", "cms"]
+    for more, status in (([], 2), (["--out", "-"], 0), (["--json"], 0)):
+        terminal, inside = pty.openpty()
+        result = subprocess.run([TPMIDCTL, *words, *more], stdout=inside, stderr=subprocess.PIPE, env=SETTINGS, timeout=20)
+        os.close(inside)
+        os.close(terminal)
+        expect_equal(result.returncode, status, f"{more} {result.stderr}")
 
 
 def test_ciphertext_above_the_limit_is_never_sent(folder):

@@ -482,6 +482,36 @@ test_decrypted_json_is_base64 (Fake *self, gconstpointer data)
 }
 
 static void
+assert_terminal (Fake *self, const char *answer, const char *more, int status, const char *output)
+{
+  g_autofree char *script = g_strdup_printf (
+    "echo c >c; script -qec \"'$0' --bus-address $bus decrypt --key k1 --in c %s 2>err\" /dev/null >out </dev/null; s=$?; "
+    "tr -d '\\r' <out; cat err; exit $s",
+    more);
+
+  self->answer = answer;
+  assert_script (self, script, status, output);
+}
+
+static void
+test_terminal_gets_text_only (Fake *self, gconstpointer data)
+{
+  static const char *const texts[] = { "", "a password\n", "two\twords\n\nb", "p\xc3\xa4ss \xe2\x82\xac\n", "\xc2\xa0" };
+  static const char *const binaries[] = { "\x1b[2J", "a\x07", "\x7f", "\xff\xfe", "cut \xc3", "\xc2\x9b" "2J", "\xed\xa0\x80" };
+  static const char refusal[] =
+    "tpmidctl: the decrypted data is binary, and standard output is a terminal; give --out FILE (--out - prints it all the same)\n"
+    "tpmidctl --help lists the verbs, tpmidctl VERB --help the options of one.\n";
+
+  for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
+    assert_terminal (self, texts[i], "", 0, texts[i]);
+  for (gsize i = 0; i < G_N_ELEMENTS (binaries); i++)
+    {
+      assert_terminal (self, binaries[i], "", 2, refusal);
+      assert_terminal (self, binaries[i], "--out -", 0, binaries[i]);
+    }
+}
+
+static void
 test_decrypt_options_are_those_of_the_command_line (Fake *self, gconstpointer data)
 {
   assert_script (self, "printf AB | ctl decrypt --key k1 --hash sha1 --label 'x y' --in -", 0, "");
@@ -587,6 +617,7 @@ main (int argc, char **argv)
   ADD ("/tpmidctl/decrypt/failure-leaves-the-file", test_failure_leaves_the_file);
   ADD ("/tpmidctl/decrypt/fifo-of-a-stranger-is-refused", test_fifo_of_a_stranger_is_refused);
   ADD ("/tpmidctl/decrypt/json-is-base64", test_decrypted_json_is_base64);
+  ADD ("/tpmidctl/decrypt/terminal-gets-text-only", test_terminal_gets_text_only);
   ADD ("/tpmidctl/decrypt/options-are-those-of-the-command-line", test_decrypt_options_are_those_of_the_command_line);
   ADD ("/tpmidctl/decrypt/every-form-of-a-message-is-sent-as-the-same-der", test_every_form_of_a_message_is_sent_as_the_same_der);
   ADD ("/tpmidctl/decrypt/streamed-message-is-made-definite", test_streamed_message_is_made_definite);
