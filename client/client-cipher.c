@@ -157,17 +157,6 @@ text_of (const tpmid_value *key, const char *property)
   return tpmid_value_string (tpmid_value_find (key, property));
 }
 
-static gboolean
-refuse_absent (const tpmid_value *properties, const char *name, tpmid_error *error)
-{
-  const char *problem = text_of (properties, "Problem");
-
-  if (g_str_equal (text_of (properties, "State"), "creating"))
-    return client_error_set (error, CLIENT_ERROR_NOT_READY, "the key %s is still being made; try again later", name);
-  return client_error_set (error, CLIENT_ERROR_NOT_FOUND, "the public key of %s is not known%s%s", name,
-                           problem[0] != '\0' ? ": " : "", problem);
-}
-
 gboolean
 client_cipher_take_public (const tpmid_value *properties, const char *name, EVP_PKEY **ret_key, tpmid_error *error)
 {
@@ -176,8 +165,6 @@ client_cipher_take_public (const tpmid_value *properties, const char *name, EVP_
   gsize size;
   const guint8 *data = tpmid_value_bytes (tpmid_value_find (properties, "PublicKey"), &size);
 
-  if (size == 0)
-    return refuse_absent (properties, name, error);
   key = d2i_PUBKEY (NULL, &data, (long) size);
   if (key == NULL)
     return client_error_set (error, CLIENT_ERROR_FAILED, "what tpmidd gave is not a public key");

@@ -53,11 +53,10 @@ gboolean client_cipher_load_public (const char *path, EVP_PKEY **ret_key, tpmid_
 
 /**
  * client_cipher_take_public:
- * @properties: a key's properties, of tpmid_get_key()
+ * @properties: a key's properties, of client_key_load()
  * @name: the key's name, for the messages
  * @ret_key: (out) (transfer full): an RSA key; EVP_PKEY_free()
- * @error: NotReady (the key is being made); NotFound (no public key is known); NotSupported (the key does not decrypt);
- *   UnsupportedAlgorithm (no RSA key)
+ * @error: NotSupported (the key does not decrypt); UnsupportedAlgorithm (no RSA key)
  */
 gboolean client_cipher_take_public (const tpmid_value *properties, const char *name, EVP_PKEY **ret_key, tpmid_error *error);
 

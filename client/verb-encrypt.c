@@ -2,6 +2,7 @@
 #include "client-cipher.h"
 #include "client-file.h"
 #include "client-json.h"
+#include "client-key.h"
 #include "client-openssl.h"
 #include "client-session.h"
 
@@ -36,7 +37,7 @@ load_key (ClientSession *session, const EncryptOptions *options, EVP_PKEY **ret_
 
   if (options->public_file != NULL)
     return client_cipher_load_public (options->public_file, ret_key, error);
-  if (tpmid_get_key (client_session_get (session), options->cipher.key, session->timeout_ms, &properties, error) < 0)
+  if (!client_key_load (session, options->cipher.key, &properties, error))
     return FALSE;
   return client_cipher_take_public (properties, options->cipher.key, ret_key, error);
 }
@@ -105,6 +106,7 @@ const ClientVerb client_verb_encrypt = {
   .synopsis = "[--key NAME | --public FILE] [--scheme S] [--hash ALG] [--label TEXT] --in FILE [--out FILE]",
   .summary = "Encrypt a file in software, for a key that decrypts",
   .description = "With oaep and pkcs1 a key takes less than its own size, RSA-2048 takes 190 bytes by default; cms takes about\n"
-                 "255 KiB. With --public tpmidd is not asked. With --json the ciphertext is in the result, in base64.",
+                 "255 KiB. A key that is being made is waited for,\n"
+                 "120 seconds or what --timeout says. With --public tpmidd is not asked. With --json the ciphertext is in the result, in base64.",
   .run = run,
 };

@@ -26,6 +26,7 @@ static const char interfaces[] =
   "<node><interface name='org.tpmid1.Keys'><method name='CreateKey'><arg type='s' direction='in'/>"
   "<arg type='a{sv}' direction='in'/><arg type='o' direction='out'/></method></interface>"
   "<interface name='org.tpmid1.Key'><property name='Name' type='s' access='read'/>"
+  "<property name='Usage' type='s' access='read'/><property name='PublicKey' type='ay' access='read'/>"
   "<property name='State' type='s' access='read'/><property name='Problem' type='s' access='read'/>"
   "<property name='ProblemError' type='s' access='read'/>"
   EXCHANGE ("Decrypt") EXCHANGE ("SignMessage") "</interface></node>";
@@ -49,6 +50,7 @@ typedef struct Fake
   guint looks;
   const char *problem;
   const char *problem_error; /* NULL: there is no such property */
+  GBytes *public_key;        /* NULL: none; else it has one as long as it is not creating or failed */
   const char *answer; /* what Decrypt and SignMessage answer */
   const char *error;  /* D-Bus error name: instead of an answer */
   char *call;         /* the last call: method and arguments */
@@ -75,6 +77,19 @@ on_call (GDBusConnection *connection, const char *sender, const char *path, cons
       g_variant_new ("(@ay)", g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, self->answer, strlen (self->answer), 1)));
 }
 
+/* Of the look that State comes to next: the properties are asked for in the order in which they stand. */
+static GVariant *
+get_public_key (const Fake *self)
+{
+  const char *state = self->states[self->looks];
+  gsize size = 0;
+  const guint8 *data = NULL;
+
+  if (self->public_key != NULL && !g_str_equal (state, "creating") && !g_str_equal (state, "failed"))
+    data = g_bytes_get_data (self->public_key, &size);
+  return g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, data, size, 1);
+}
+
 static GVariant *
 on_get (GDBusConnection *connection, const char *sender, const char *path, const char *interface, const char *property,
         GError **error, gpointer data)
@@ -83,6 +98,10 @@ on_get (GDBusConnection *connection, const char *sender, const char *path, const
 
   if (g_str_equal (property, "Name"))
     return g_variant_new_string ("k1");
+  if (g_str_equal (property, "Usage"))
+    return g_variant_new_string ("decrypt");
+  if (g_str_equal (property, "PublicKey"))
+    return get_public_key (self);
   if (g_str_equal (property, "Problem"))
     return g_variant_new_string (self->problem);
   if (g_str_equal (property, "ProblemError"))
@@ -216,6 +235,7 @@ tear_down (Fake *self, gconstpointer data)
   g_main_context_unref (self->context);
   g_dbus_node_info_unref (self->info);
   stop_bus (self);
+  g_clear_pointer (&self->public_key, g_bytes_unref);
   g_free (self->call);
 }
 
@@ -586,6 +606,68 @@ test_keys_create_waits_and_shows (Fake *self, gconstpointer data)
 }
 
 static void
+make_public_key (Fake *self)
+{
+  g_autofree char *hex = NULL;
+  g_autofree guint8 *der = NULL;
+  gsize size;
+
+  g_assert_cmpint (run_script (self, "openssl genrsa 2048 2>/dev/null | openssl rsa -pubout -outform DER 2>/dev/null | "
+                                     "od -An -v -tx1 | tr -d ' \\n'",
+                               &hex),
+                   ==, 0);
+  size = strlen (hex) / 2;
+  der = g_malloc (size);
+  for (gsize i = 0; i < size; i++)
+    der[i] = (guint8) (g_ascii_xdigit_value (hex[2 * i]) * 16 + g_ascii_xdigit_value (hex[2 * i + 1]));
+  self->public_key = g_bytes_new_take (g_steal_pointer (&der), size);
+}
+
+#define SHOW_PUBLIC "ctl --timeout 20 keys show k1 --public | openssl pkey -pubin -noout && echo good"
+#define ENCRYPT "echo c | ctl --timeout 20 encrypt --key k1 --in - | wc -c"
+
+static void
+test_public_key_is_waited_for (Fake *self, gconstpointer data)
+{
+  make_public_key (self);
+  set_states (self, "creating", "creating", "usable");
+  assert_script (self, SHOW_PUBLIC, 0, "good\n");
+  set_states (self, "creating", "creating", "usable");
+  assert_script (self, ENCRYPT, 0, "256\n");
+  set_states (self, "usable", NULL, NULL);
+  assert_script (self, SHOW_PUBLIC "; " ENCRYPT, 0, "good\n256\n");
+  /* It cannot be used, and whoever wants to know which key it was is told. */
+  set_states (self, "missing", NULL, NULL);
+  assert_script (self, SHOW_PUBLIC, 0, "good\n");
+}
+
+static void
+test_public_key_that_never_comes_is_explained (Fake *self, gconstpointer data)
+{
+  static const char *const scripts[] = { "ctl --timeout 0.3 keys show k1 --public --out p 2>&1; s=$?; ls; exit $s",
+                                         "echo c | ctl --timeout 0.3 encrypt --key k1 --in - --out p 2>&1; s=$?; ls; exit $s" };
+
+  self->problem = "the TPM is full";
+  self->problem_error = "org.tpmid1.Error.TpmFailure";
+  for (gsize i = 0; i < G_N_ELEMENTS (scripts); i++)
+    {
+      set_states (self, "creating", NULL, NULL);
+      assert_script (self, scripts[i], 8, "tpmidctl: the key k1 is still being made\n--timeout SECONDS waits longer.\n");
+      set_states (self, "creating", "failed", NULL);
+      assert_script (self, scripts[i], 7, "tpmidctl: the key k1 could not be made: the TPM is full\n");
+      set_states (self, "usable", NULL, NULL);
+      assert_script (self, scripts[i], 4, "tpmidctl: the public key of k1 is not known\n");
+    }
+}
+
+static void
+test_row_without_a_value_is_left_out (Fake *self, gconstpointer data)
+{
+  set_states (self, "creating", NULL, NULL);
+  assert_script (self, "ctl keys show k1 >out; grep -e State -e Reference out", 0, "State       creating\n");
+}
+
+static void
 test_progress_is_for_terminals (Fake *self, gconstpointer data)
 {
   set_states (self, "creating", NULL, NULL);
@@ -622,6 +704,9 @@ main (int argc, char **argv)
   ADD ("/tpmidctl/decrypt/every-form-of-a-message-is-sent-as-the-same-der", test_every_form_of_a_message_is_sent_as_the_same_der);
   ADD ("/tpmidctl/decrypt/streamed-message-is-made-definite", test_streamed_message_is_made_definite);
   ADD ("/tpmidctl/keys/create-waits-and-shows", test_keys_create_waits_and_shows);
+  ADD ("/tpmidctl/keys/public-key-is-waited-for", test_public_key_is_waited_for);
+  ADD ("/tpmidctl/keys/public-key-that-never-comes-is-explained", test_public_key_that_never_comes_is_explained);
+  ADD ("/tpmidctl/keys/row-without-a-value-is-left-out", test_row_without_a_value_is_left_out);
   ADD ("/tpmidctl/keys/progress-is-for-terminals", test_progress_is_for_terminals);
 
   int status = g_test_run ();
