@@ -35,6 +35,7 @@ client_cipher_options_clear (ClientCipherOptions *options)
   g_clear_pointer (&options->key, g_free);
   g_clear_pointer (&options->scheme, g_free);
   g_clear_pointer (&options->hash, g_free);
+  g_clear_pointer (&options->mgf1_hash, g_free);
   g_clear_pointer (&options->label, g_free);
   g_clear_pointer (&options->in_file, g_free);
   g_clear_pointer (&options->out_file, g_free);
@@ -56,6 +57,28 @@ set_default (char **option, const char *value)
     *option = g_strdup (value);
 }
 
+static gboolean
+check_hash (const char *name, tpmid_error *error)
+{
+  if (find_hash (name) != NULL)
+    return TRUE;
+  return client_error_set (error, CLIENT_ERROR_INVALID_ARGUMENT, "unknown hash \"%s\": use sha1, sha256, sha384 or sha512", name);
+}
+
+static gboolean
+check_oaep (ClientCipherOptions *options, tpmid_error *error)
+{
+  gsize size = options->label != NULL ? strlen (options->label) : 0;
+
+  set_default (&options->hash, "sha256");
+  if (!check_hash (options->hash, error) || (options->mgf1_hash != NULL && !check_hash (options->mgf1_hash, error)))
+    return FALSE;
+  if (size <= CLIENT_LABEL_MAX)
+    return TRUE;
+  return client_error_set (error, CLIENT_ERROR_INVALID_ARGUMENT,
+                           "the label has %" G_GSIZE_FORMAT " bytes; tpmidd takes at most %d", size, CLIENT_LABEL_MAX);
+}
+
 gboolean
 client_cipher_options_check (ClientCipherOptions *options, const char *verb, tpmid_error *error)
 {
@@ -66,17 +89,11 @@ client_cipher_options_check (ClientCipherOptions *options, const char *verb, tpm
   if (!g_strv_contains (schemes, options->scheme))
     return client_error_set (error, CLIENT_ERROR_INVALID_ARGUMENT, "unknown scheme \"%s\": use oaep, pkcs1 or cms",
                              options->scheme);
-  if (!g_str_equal (options->scheme, "oaep"))
-    {
-      if (options->hash == NULL && options->label == NULL)
-        return TRUE;
-      return client_error_set (error, CLIENT_ERROR_USAGE, "%s: --hash and --label go with --scheme oaep", verb);
-    }
-  set_default (&options->hash, "sha256");
-  if (find_hash (options->hash) == NULL)
-    return client_error_set (error, CLIENT_ERROR_INVALID_ARGUMENT, "unknown hash \"%s\": use sha1, sha256, sha384 or sha512",
-                             options->hash);
-  return TRUE;
+  if (g_str_equal (options->scheme, "oaep"))
+    return check_oaep (options, error);
+  if (options->hash == NULL && options->mgf1_hash == NULL && options->label == NULL)
+    return TRUE;
+  return client_error_set (error, CLIENT_ERROR_USAGE, "%s: --hash, --mgf1-hash and --label go with --scheme oaep", verb);
 }
 
 static gboolean
@@ -229,8 +246,9 @@ set_padding (EVP_PKEY_CTX *context, const ClientCipherOptions *options)
     return EVP_PKEY_CTX_set_rsa_padding (context, RSA_PKCS1_PADDING) == 1;
 
   const EVP_MD *md = find_hash (options->hash);
+  const EVP_MD *mgf1_md = options->mgf1_hash != NULL ? find_hash (options->mgf1_hash) : md;
   return EVP_PKEY_CTX_set_rsa_padding (context, RSA_PKCS1_OAEP_PADDING) == 1 && EVP_PKEY_CTX_set_rsa_oaep_md (context, md) == 1
-         && EVP_PKEY_CTX_set_rsa_mgf1_md (context, md) == 1 && set_label (context, options->label);
+         && EVP_PKEY_CTX_set_rsa_mgf1_md (context, mgf1_md) == 1 && set_label (context, options->label);
 }
 
 static gboolean

@@ -39,18 +39,27 @@ make_options (const ClientCipherOptions *options)
 
   if (r >= 0 && options->hash != NULL)
     r = tpmid_value_set_string (dict, "hash", options->hash);
+  if (r >= 0 && options->mgf1_hash != NULL)
+    r = tpmid_value_set_string (dict, "mgf1-hash", options->mgf1_hash);
   if (r >= 0 && options->label != NULL && options->label[0] != '\0')
     r = tpmid_value_set_bytes (dict, "label", options->label, strlen (options->label));
   return r >= 0 ? g_steal_pointer (&dict) : NULL;
+}
+
+static char *
+make_member (const char *name, const char *value)
+{
+  return value != NULL ? g_strdup_printf (",\n  \"%s\" : \"%s\"", name, value) : g_strdup ("");
 }
 
 /* Made by hand: json-glib leaves copies behind. No member needs quoting. */
 static gboolean
 print_json (const ClientCipherOptions *options, const ClientSecret *plaintext, tpmid_error *error)
 {
-  g_autofree char *hash = options->hash != NULL ? g_strdup_printf (",\n  \"hash\" : \"%s\"", options->hash) : g_strdup ("");
-  g_autofree char *before = g_strdup_printf ("{\n  \"key\" : \"%s\",\n  \"scheme\" : \"%s\"%s,\n  \"plaintext\" : \"",
-                                             options->key, options->scheme, hash);
+  g_autofree char *hash = make_member ("hash", options->hash);
+  g_autofree char *mgf1_hash = make_member ("mgf1-hash", options->mgf1_hash);
+  g_autofree char *before = g_strdup_printf ("{\n  \"key\" : \"%s\",\n  \"scheme\" : \"%s\"%s%s,\n  \"plaintext\" : \"",
+                                             options->key, options->scheme, hash, mgf1_hash);
   g_auto (ClientSecret) text = { 0 };
 
   client_secret_base64 (plaintext, before, "\"\n}\n", &text);
@@ -98,6 +107,7 @@ run (ClientSession *session, const ClientVerb *self, GStrv *arguments, tpmid_err
     { "key", 0, 0, G_OPTION_ARG_FILENAME, &options.key, "With this key (credentials)", "NAME" },
     { "scheme", 0, 0, G_OPTION_ARG_FILENAME, &options.scheme, "oaep (default), pkcs1 or cms", "S" },
     { "hash", 0, 0, G_OPTION_ARG_FILENAME, &options.hash, "oaep: sha1, sha256 (default), sha384 or sha512", "ALG" },
+    { "mgf1-hash", 0, 0, G_OPTION_ARG_FILENAME, &options.mgf1_hash, "oaep: the hash in MGF1 (that of --hash)", "ALG" },
     { "label", 0, 0, G_OPTION_ARG_FILENAME, &options.label, "oaep: the label, byte for byte", "TEXT" },
     { "in", 0, 0, G_OPTION_ARG_FILENAME, &options.in_file, "Decrypt this file", "FILE" },
     { "out", 0, 0, G_OPTION_ARG_FILENAME, &options.out_file, "Write the result here, mode 0600 (standard output)", "FILE" },
@@ -110,9 +120,9 @@ run (ClientSession *session, const ClientVerb *self, GStrv *arguments, tpmid_err
 
 const ClientVerb client_verb_decrypt = {
   .name = "decrypt",
-  .synopsis = "[--key NAME] [--scheme S] [--hash ALG] [--label TEXT] --in FILE [--out FILE]",
+  .synopsis = "[--key NAME] [--scheme S] [--hash ALG] [--mgf1-hash ALG] [--label TEXT] --in FILE [--out FILE]",
   .summary = "Decrypt a file",
-  .description = "Scheme, hash and label are those of the encryption; a cms message may be DER, PEM or S/MIME. A terminal\n"
+  .description = "Scheme, hashes and label are those of the encryption; a cms message may be DER, PEM or S/MIME. A terminal\n"
                  "gets text, and other data with --out - only; with --json what was encrypted is in the result, in base64.",
   .run = run,
 };

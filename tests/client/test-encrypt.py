@@ -66,6 +66,11 @@ def test_openssl_decrypts_every_block_scheme(folder):
     for name in ("sha1", "sha256", "sha384", "sha512"):
         expect_equal(decrypt_block(folder, succeeds(*public, "--hash", name, data=SECRET), *oaep(name)), SECRET, name)
     expect_equal(decrypt_block(folder, succeeds(*public, "--scheme", "pkcs1", data=SECRET)), SECRET)
+    for name, mgf1 in (("sha256", "sha1"), ("sha1", "sha512"), ("sha384", "sha256")):
+        ciphertext = succeeds(*public, "--hash", name, "--mgf1-hash", mgf1, data=SECRET)
+        expect_equal(decrypt_block(folder, ciphertext, *oaep(name)[:2], f"rsa_mgf1_md:{mgf1}"), SECRET, f"{name}, {mgf1}")
+    found = json.loads(succeeds("--json", *public, "--mgf1-hash", "sha1", data=SECRET))
+    expect_equal((found["hash"], found["mgf1-hash"]), ("sha256", "sha1"))
 
 
 def test_label_is_taken_byte_for_byte(folder):
@@ -227,7 +232,11 @@ def test_words_that_do_not_fit_are_refused(folder):
         fails(2, verb, "--in", "-", "--scheme", "pkcs1", "--label", "x", says="--scheme oaep")
         fails(3, verb, "--in", "-", "--scheme", "raw", data=b"x", says="use oaep, pkcs1 or cms")
         fails(3, verb, "--in", "-", "--scheme", "", data=b"x", says="use oaep, pkcs1 or cms")
+        fails(2, verb, "--in", "-", "--scheme", "pkcs1", "--mgf1-hash", "sha1", says="--scheme oaep")
         fails(3, verb, "--in", "-", "--hash", "md5", data=b"x", says="use sha1, sha256, sha384 or sha512")
+        fails(3, verb, "--in", "-", "--mgf1-hash", "md5", data=b"x", says="use sha1, sha256, sha384 or sha512")
+        fails(3, verb, "--in", "-", "--label", "x" * 1025, data=b"x", says="the label has 1025 bytes; tpmidd takes at most 1024")
+        fails(9, verb, "--in", "-", "--label", "x" * 1024, data=b"x", says="cannot connect")
         fails(3, verb, "--in", "-", "--key", "Not a name", data=b"x", says="is not a key name")
         fails(1, verb, "--in", f"{folder}/absent", says=f"{folder}/absent")
         fails(9, verb, "--in", "-", data=b"x", says="cannot connect")

@@ -496,6 +496,8 @@ test_decrypted_json_is_base64 (Fake *self, gconstpointer data)
   assert_script (self, "echo c | ctl --json decrypt --key k1 --in -", 0,
                  "{\n  \"key\" : \"k1\",\n  \"scheme\" : \"oaep\",\n  \"hash\" : \"sha256\",\n"
                  "  \"plaintext\" : \"c2VjcmV0IQ==\"\n}\n");
+  assert_script (self, "echo c | ctl --json decrypt --key k1 --mgf1-hash sha1 --in - | grep hash", 0,
+                 "  \"hash\" : \"sha256\",\n  \"mgf1-hash\" : \"sha1\",\n");
   self->answer = "";
   assert_script (self, "echo c | ctl --json decrypt --key k1 --scheme pkcs1 --in -", 0,
                  "{\n  \"key\" : \"k1\",\n  \"scheme\" : \"pkcs1\",\n  \"plaintext\" : \"\"\n}\n");
@@ -537,6 +539,8 @@ test_decrypt_options_are_those_of_the_command_line (Fake *self, gconstpointer da
   assert_script (self, "printf AB | ctl decrypt --key k1 --hash sha1 --label 'x y' --in -", 0, "");
   g_assert_cmpstr (self->call, ==,
                    "Decrypt ([0x41, 0x42], {'scheme': <'oaep'>, 'hash': <'sha1'>, 'label': <[byte 0x78, 0x20, 0x79]>})");
+  assert_script (self, "printf AB | ctl decrypt --key k1 --mgf1-hash sha1 --in -", 0, "");
+  g_assert_cmpstr (self->call, ==, "Decrypt ([0x41, 0x42], {'scheme': <'oaep'>, 'hash': <'sha256'>, 'mgf1-hash': <'sha1'>})");
   assert_script (self, "printf AB | ctl decrypt --key k1 --scheme pkcs1 --in -", 0, "");
   g_assert_cmpstr (self->call, ==, "Decrypt ([0x41, 0x42], {'scheme': <'pkcs1'>})");
   self->error = "org.tpmid1.Error.DecryptFailed";
