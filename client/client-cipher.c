@@ -161,8 +161,8 @@ client_cipher_load_public (const char *path, EVP_PKEY **ret_key, tpmid_error *er
   if (key == NULL)
     return client_error_set (error, CLIENT_ERROR_INVALID_ARGUMENT,
                              "%s holds no public key: --public takes a SubjectPublicKeyInfo (PEM or DER) or a certificate",
-                             path);
-  if (!check_type (key, path, error))
+                             client_file_name (path));
+  if (!check_type (key, client_file_name (path), error))
     return FALSE;
   *ret_key = g_steal_pointer (&key);
   return TRUE;
@@ -220,8 +220,8 @@ check_block (EVP_PKEY *key, const ClientCipherOptions *options, gsize size, tpmi
   return client_error_set (error, CLIENT_ERROR_INVALID_ARGUMENT,
                            "%s has %s%" G_GSIZE_FORMAT " bytes, but this key takes at most %" G_GSSIZE_FORMAT
                            " with %s; give --scheme cms, which takes more",
-                           options->in_file, size > CLIENT_CIPHERTEXT_MAX ? "more than " : "", MIN (size, CLIENT_CIPHERTEXT_MAX),
-                           limit, scheme);
+                           client_file_name (options->in_file), size > CLIENT_CIPHERTEXT_MAX ? "more than " : "",
+                           MIN (size, CLIENT_CIPHERTEXT_MAX), limit, scheme);
 }
 
 static gboolean
@@ -281,7 +281,8 @@ encrypt_message (EVP_PKEY *key, const ClientCipherOptions *options, const Client
     return client_error_set (error, CLIENT_ERROR_INVALID_ARGUMENT,
                              "%s is too long: at most %" G_GSIZE_FORMAT
                              " bytes, as tpmidd decrypts at most %d, with what CMS adds",
-                             options->in_file, CLIENT_CIPHERTEXT_MAX - (g_bytes_get_size (der) - plaintext->size),
+                             client_file_name (options->in_file),
+                             CLIENT_CIPHERTEXT_MAX - (g_bytes_get_size (der) - plaintext->size),
                              CLIENT_CIPHERTEXT_MAX);
   *ret_ciphertext = g_steal_pointer (&der);
   return TRUE;

@@ -21,12 +21,12 @@ load_ciphertext (const ClientCipherOptions *options, GBytes **ret_ciphertext, tp
   if (!client_file_read_start (options->in_file, limit + 1, &content, error))
     return FALSE;
   if (g_bytes_get_size (content) == 0)
-    return client_error_set (error, CLIENT_ERROR_INVALID_ARGUMENT, "%s is empty", options->in_file);
+    return client_error_set (error, CLIENT_ERROR_INVALID_ARGUMENT, "%s is empty", client_file_name (options->in_file));
   if (cms && g_bytes_get_size (content) <= limit && !client_cms_to_der (options->in_file, content, &der, error))
     return FALSE;
   if (g_bytes_get_size (der != NULL ? der : content) > CLIENT_CIPHERTEXT_MAX)
     return client_error_set (error, CLIENT_ERROR_INVALID_ARGUMENT, "%s is too long: tpmidd decrypts at most %d bytes",
-                             options->in_file, CLIENT_CIPHERTEXT_MAX);
+                             client_file_name (options->in_file), CLIENT_CIPHERTEXT_MAX);
   *ret_ciphertext = g_bytes_ref (der != NULL ? der : content);
   return TRUE;
 }

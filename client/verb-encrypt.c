@@ -109,7 +109,7 @@ const ClientVerb client_verb_encrypt = {
   .synopsis = "[--key NAME | --public FILE] [--scheme S] [--hash ALG] [--mgf1-hash ALG] [--label TEXT] --in FILE [--out FILE]",
   .summary = "Encrypt a file in software, for a key that decrypts",
   .description = "With oaep and pkcs1 a key takes less than its own size, RSA-2048 takes 190 bytes by default; cms takes about\n"
-                 "255 KiB. A key that is being made is waited for,\n"
-                 "120 seconds or what --timeout says. With --public tpmidd is not asked. With --json the ciphertext is in the result, in base64.",
+                 "255 KiB. A key that is being made is waited for, 120 seconds or what --timeout says; with --public tpmidd is\n"
+                 "not asked. With --json the ciphertext is in the result, in base64.",
   .run = run,
 };

@@ -240,7 +240,7 @@ const ClientVerb client_verb_keys = {
   .synopsis = "[list | show NAME [--public [--out FILE]] | create NAME [--algorithm A] [--usage U]]",
   .summary = "List the keys, show one, or make one",
   .description = "create waits until the key is usable, 300 seconds or what --timeout says, and then shows it. A key that is\n"
-                 "there already, with the same algorithm and usage, is a success. show --public waits, too, for a key that is being\n"
-                 "made, 120 seconds or what --timeout says.",
+                 "there already, with the same algorithm and usage, is a success. show --public waits, too, for a key\n"
+                 "that is being made, 120 seconds or what --timeout says.",
   .run = run,
 };

@@ -237,7 +237,7 @@ def test_words_that_do_not_fit_are_refused(folder):
         fails(3, verb, "--in", "-", "--mgf1-hash", "md5", data=b"x", says="use sha1, sha256, sha384 or sha512")
         fails(3, verb, "--in", "-", "--label", "x" * 1025, data=b"x", says="the label has 1025 bytes; tpmidd takes at most 1024")
         fails(9, verb, "--in", "-", "--label", "x" * 1024, data=b"x", says="cannot connect")
-        fails(3, verb, "--in", "-", "--key", "Not a name", data=b"x", says="is not a key name")
+        fails(3, verb, "--in", "-", "--key", "Not a name", data=b"x", says="is not a key name: it begins with a lower-case letter or digit")
         fails(1, verb, "--in", f"{folder}/absent", says=f"{folder}/absent")
         fails(9, verb, "--in", "-", data=b"x", says="cannot connect")
     fails(2, "encrypt", "--in", "-", "--key", "a", "--public", "b", says="either --key NAME or --public FILE")
@@ -246,7 +246,7 @@ def test_words_that_do_not_fit_are_refused(folder):
     for words, says in ((["create"], "name is missing"), (["create", "a", "b"], "what is"), (["create", "a", "--public"], "keys show"),
                         (["show", "a", "--usage", "sign"], "keys create"), (["list", "--algorithm", "x"], "keys create")):
         fails(2, "keys", *words, says=says)
-    fails(3, "keys", "create", "Not a name", says="is not a key name")
+    fails(3, "keys", "create", "Not a name", says="is not a key name: it begins with a lower-case letter or digit")
     fails(3, "keys", "create", "a", "--algorithm", b"\xff", says="UTF-8")
     fails(9, "keys", "create", "a", "--algorithm", "rsa-2048", "--usage", "decrypt", says="cannot connect")
 
@@ -267,7 +267,9 @@ def test_ciphertext_above_the_limit_is_never_sent(folder):
         fails(9, "decrypt", "--scheme", scheme, "--in", "-", data=bytes(MAX))
         fails(3, "decrypt", "--scheme", scheme, "--in", "-", data=bytes(MAX + 1), says="at most 262144 bytes")
         fails(3, "decrypt", "--scheme", scheme, "--in", "/dev/zero", says="at most 262144 bytes")
-        fails(3, "decrypt", "--scheme", scheme, "--in", "/dev/null", says="is empty")
+        fails(3, "decrypt", "--scheme", scheme, "--in", "/dev/null", says="/dev/null is empty")
+        fails(3, "decrypt", "--scheme", scheme, "--in", "-", says="tpmidctl: standard input is empty\n")
+        fails(1, "decrypt", "--scheme", scheme, "--in", "", says='cannot open "": ')
     make_key(folder)
     tool("openssl", "req", "-x509", "-new", "-key", f"{folder}/key", "-subj", "/CN=x", "-out", f"{folder}/certificate")
     for form in ("DER", "PEM", "SMIME"):
@@ -284,7 +286,7 @@ def test_what_is_no_encrypted_message_is_told_before_any_call(folder):
     fails(3, "decrypt", "--scheme", "cms", "--in", "-", data=signed, says="pkcs7-signedData")
     for data in (b"hello", bytes(300), b"0" * 300, b"-----BEGIN CMS-----\n", pathlib.Path(f"{folder}/certificate").read_bytes(),
                  b"MIME-Version: 1.0\nContent-Type: text/plain\n\nhello\n", b"0\x80" * 1000):
-        fails(3, "decrypt", "--scheme", "cms", "--in", "-", data=data, says="holds no CMS message")
+        fails(3, "decrypt", "--scheme", "cms", "--in", "-", data=data, says="standard input holds no CMS message")
 
 
 if __name__ == "__main__":
