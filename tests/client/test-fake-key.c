@@ -287,7 +287,7 @@ static void
 test_terminal_gets_text_only (Fake *self, gconstpointer data)
 {
   static const char *const texts[] = { "", "a password\n", "two\twords\n\nb", "p\xc3\xa4ss \xe2\x82\xac\n", "\xc2\xa0" };
-  static const char *const binaries[] = { "\x1b[2J", "a\x07", "\x7f", "\xff\xfe", "cut \xc3", "\xc2\x9b" "2J", "\xed\xa0\x80" };
+  static const char *const binaries[] = { "\x1b[2J", "a\x07", "\x7f", "\xff\xfe", "cut \xc3", "\xc2\x9bK", "\xed\xa0\x80" };
   static const char refusal[] =
     "tpmidctl: the decrypted data is binary, and standard output is a terminal; give --out FILE "
     "(--out - prints it all the same)\n"
