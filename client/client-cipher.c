@@ -35,6 +35,7 @@ client_cipher_options_clear (ClientCipherOptions *options)
   g_clear_pointer (&options->key, g_free);
   g_clear_pointer (&options->scheme, g_free);
   g_clear_pointer (&options->hash, g_free);
+  g_clear_pointer (&options->mgf1_hash, g_free);
   g_clear_pointer (&options->label, g_free);
   g_clear_pointer (&options->in_file, g_free);
   g_clear_pointer (&options->out_file, g_free);
@@ -56,6 +57,28 @@ set_default (char **option, const char *value)
     *option = g_strdup (value);
 }
 
+static gboolean
+check_hash (const char *name, tpmid_error *error)
+{
+  if (find_hash (name) != NULL)
+    return TRUE;
+  return client_error_set (error, CLIENT_ERROR_INVALID_ARGUMENT, "unknown hash \"%s\": use sha1, sha256, sha384 or sha512", name);
+}
+
+static gboolean
+check_oaep (ClientCipherOptions *options, tpmid_error *error)
+{
+  gsize size = options->label != NULL ? strlen (options->label) : 0;
+
+  set_default (&options->hash, "sha256");
+  if (!check_hash (options->hash, error) || (options->mgf1_hash != NULL && !check_hash (options->mgf1_hash, error)))
+    return FALSE;
+  if (size <= CLIENT_LABEL_MAX)
+    return TRUE;
+  return client_error_set (error, CLIENT_ERROR_INVALID_ARGUMENT,
+                           "the label has %" G_GSIZE_FORMAT " bytes; tpmidd takes at most %d", size, CLIENT_LABEL_MAX);
+}
+
 gboolean
 client_cipher_options_check (ClientCipherOptions *options, const char *verb, tpmid_error *error)
 {
@@ -66,17 +89,11 @@ client_cipher_options_check (ClientCipherOptions *options, const char *verb, tpm
   if (!g_strv_contains (schemes, options->scheme))
     return client_error_set (error, CLIENT_ERROR_INVALID_ARGUMENT, "unknown scheme \"%s\": use oaep, pkcs1 or cms",
                              options->scheme);
-  if (!g_str_equal (options->scheme, "oaep"))
-    {
-      if (options->hash == NULL && options->label == NULL)
-        return TRUE;
-      return client_error_set (error, CLIENT_ERROR_USAGE, "%s: --hash and --label go with --scheme oaep", verb);
-    }
-  set_default (&options->hash, "sha256");
-  if (find_hash (options->hash) == NULL)
-    return client_error_set (error, CLIENT_ERROR_INVALID_ARGUMENT, "unknown hash \"%s\": use sha1, sha256, sha384 or sha512",
-                             options->hash);
-  return TRUE;
+  if (g_str_equal (options->scheme, "oaep"))
+    return check_oaep (options, error);
+  if (options->hash == NULL && options->mgf1_hash == NULL && options->label == NULL)
+    return TRUE;
+  return client_error_set (error, CLIENT_ERROR_USAGE, "%s: --hash, --mgf1-hash and --label go with --scheme oaep", verb);
 }
 
 static gboolean
@@ -144,8 +161,8 @@ client_cipher_load_public (const char *path, EVP_PKEY **ret_key, tpmid_error *er
   if (key == NULL)
     return client_error_set (error, CLIENT_ERROR_INVALID_ARGUMENT,
                              "%s holds no public key: --public takes a SubjectPublicKeyInfo (PEM or DER) or a certificate",
-                             path);
-  if (!check_type (key, path, error))
+                             client_file_name (path));
+  if (!check_type (key, client_file_name (path), error))
     return FALSE;
   *ret_key = g_steal_pointer (&key);
   return TRUE;
@@ -157,17 +174,6 @@ text_of (const tpmid_value *key, const char *property)
   return tpmid_value_string (tpmid_value_find (key, property));
 }
 
-static gboolean
-refuse_absent (const tpmid_value *properties, const char *name, tpmid_error *error)
-{
-  const char *problem = text_of (properties, "Problem");
-
-  if (g_str_equal (text_of (properties, "State"), "creating"))
-    return client_error_set (error, CLIENT_ERROR_NOT_READY, "the key %s is still being made; try again later", name);
-  return client_error_set (error, CLIENT_ERROR_NOT_FOUND, "the public key of %s is not known%s%s", name,
-                           problem[0] != '\0' ? ": " : "", problem);
-}
-
 gboolean
 client_cipher_take_public (const tpmid_value *properties, const char *name, EVP_PKEY **ret_key, tpmid_error *error)
 {
@@ -176,8 +182,6 @@ client_cipher_take_public (const tpmid_value *properties, const char *name, EVP_
   gsize size;
   const guint8 *data = tpmid_value_bytes (tpmid_value_find (properties, "PublicKey"), &size);
 
-  if (size == 0)
-    return refuse_absent (properties, name, error);
   key = d2i_PUBKEY (NULL, &data, (long) size);
   if (key == NULL)
     return client_error_set (error, CLIENT_ERROR_FAILED, "what tpmidd gave is not a public key");
@@ -216,8 +220,8 @@ check_block (EVP_PKEY *key, const ClientCipherOptions *options, gsize size, tpmi
   return client_error_set (error, CLIENT_ERROR_INVALID_ARGUMENT,
                            "%s has %s%" G_GSIZE_FORMAT " bytes, but this key takes at most %" G_GSSIZE_FORMAT
                            " with %s; give --scheme cms, which takes more",
-                           options->in_file, size > CLIENT_CIPHERTEXT_MAX ? "more than " : "", MIN (size, CLIENT_CIPHERTEXT_MAX),
-                           limit, scheme);
+                           client_file_name (options->in_file), size > CLIENT_CIPHERTEXT_MAX ? "more than " : "",
+                           MIN (size, CLIENT_CIPHERTEXT_MAX), limit, scheme);
 }
 
 static gboolean
@@ -242,8 +246,9 @@ set_padding (EVP_PKEY_CTX *context, const ClientCipherOptions *options)
     return EVP_PKEY_CTX_set_rsa_padding (context, RSA_PKCS1_PADDING) == 1;
 
   const EVP_MD *md = find_hash (options->hash);
+  const EVP_MD *mgf1_md = options->mgf1_hash != NULL ? find_hash (options->mgf1_hash) : md;
   return EVP_PKEY_CTX_set_rsa_padding (context, RSA_PKCS1_OAEP_PADDING) == 1 && EVP_PKEY_CTX_set_rsa_oaep_md (context, md) == 1
-         && EVP_PKEY_CTX_set_rsa_mgf1_md (context, md) == 1 && set_label (context, options->label);
+         && EVP_PKEY_CTX_set_rsa_mgf1_md (context, mgf1_md) == 1 && set_label (context, options->label);
 }
 
 static gboolean
@@ -276,7 +281,8 @@ encrypt_message (EVP_PKEY *key, const ClientCipherOptions *options, const Client
     return client_error_set (error, CLIENT_ERROR_INVALID_ARGUMENT,
                              "%s is too long: at most %" G_GSIZE_FORMAT
                              " bytes, as tpmidd decrypts at most %d, with what CMS adds",
-                             options->in_file, CLIENT_CIPHERTEXT_MAX - (g_bytes_get_size (der) - plaintext->size),
+                             client_file_name (options->in_file),
+                             CLIENT_CIPHERTEXT_MAX - (g_bytes_get_size (der) - plaintext->size),
                              CLIENT_CIPHERTEXT_MAX);
   *ret_ciphertext = g_steal_pointer (&der);
   return TRUE;

@@ -11,12 +11,16 @@ G_BEGIN_DECLS
 /** CLIENT_CIPHERTEXT_MAX: the most that tpmidd decrypts, in bytes (org.tpmid1.Key.Decrypt) */
 #define CLIENT_CIPHERTEXT_MAX (256 * 1024)
 
+/** CLIENT_LABEL_MAX: the longest label that tpmidd takes, in bytes */
+#define CLIENT_LABEL_MAX 1024
+
 /**
  * ClientCipherOptions:
  * @key: (nullable): name of a key; "credentials" where it is %NULL
  * @scheme: (nullable): oaep (the default), pkcs1 or cms
  * @hash: (nullable): hash of OAEP: sha1, sha256 (the default), sha384 or sha512
- * @label: (nullable): label of OAEP, any bytes but NUL; no NUL is added to it
+ * @mgf1_hash: (nullable): hash of OAEP's mask generation function, of the same names; @hash where it is %NULL
+ * @label: (nullable): label of OAEP, at most CLIENT_LABEL_MAX bytes, any but NUL; no NUL is added to it
  * @in_file: (nullable): what to encrypt or decrypt
  * @out_file: (nullable): where the result goes
  *
@@ -27,6 +31,7 @@ typedef struct ClientCipherOptions
   char *key;
   char *scheme;
   char *hash;
+  char *mgf1_hash;
   char *label;
   char *in_file;
   char *out_file;
@@ -37,9 +42,10 @@ void client_cipher_options_clear (ClientCipherOptions *options);
 /**
  * client_cipher_options_check:
  * @verb: for the messages
- * @error: Usage (no --in; --hash or --label without OAEP); InvalidArgument (unknown scheme or hash)
+ * @error: Usage (no --in; --hash, --mgf1-hash or --label without OAEP); InvalidArgument (unknown scheme or hash; label too
+ *   long)
  *
- * On success @options has the defaults in place of %NULL; @hash only for OAEP.
+ * On success @options has the defaults in place of %NULL; @hash only for OAEP, and @mgf1_hash only where it was given.
  */
 gboolean client_cipher_options_check (ClientCipherOptions *options, const char *verb, tpmid_error *error);
 
@@ -53,11 +59,10 @@ gboolean client_cipher_load_public (const char *path, EVP_PKEY **ret_key, tpmid_
 
 /**
  * client_cipher_take_public:
- * @properties: a key's properties, of tpmid_get_key()
+ * @properties: a key's properties, of client_key_load()
  * @name: the key's name, for the messages
  * @ret_key: (out) (transfer full): an RSA key; EVP_PKEY_free()
- * @error: NotReady (the key is being made); NotFound (no public key is known); NotSupported (the key does not decrypt);
- *   UnsupportedAlgorithm (no RSA key)
+ * @error: NotSupported (the key does not decrypt); UnsupportedAlgorithm (no RSA key)
  */
 gboolean client_cipher_take_public (const tpmid_value *properties, const char *name, EVP_PKEY **ret_key, tpmid_error *error);
 

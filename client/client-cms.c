@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "client-cms.h"
 
+#include "client-file.h"
 #include "client-openssl.h"
 
 #include <openssl/pem.h> /* before cms.h, which then has the PEM functions too */
@@ -124,14 +125,16 @@ client_cms_to_der (const char *path, GBytes *content, GBytes **ret_der, tpmid_er
 
   if (cms == NULL)
     return client_error_set (error, CLIENT_ERROR_INVALID_ARGUMENT,
-                             "%s holds no CMS message: --scheme cms takes DER, PEM (BEGIN CMS) and S/MIME", path);
+                             "%s holds no CMS message: --scheme cms takes DER, PEM (BEGIN CMS) and S/MIME",
+                             client_file_name (path));
 
   int type = OBJ_obj2nid (CMS_get0_type (cms));
   if (type != NID_pkcs7_enveloped && type != NID_id_smime_ct_authEnvelopedData)
     return client_error_set (error, CLIENT_ERROR_INVALID_ARGUMENT,
-                             "the CMS message in %s is not encrypted for a key, it is %s", path,
+                             "the CMS message in %s is not encrypted for a key, it is %s", client_file_name (path),
                              type != NID_undef ? OBJ_nid2sn (type) : "of an unknown type");
   if (!encode (cms, ret_der))
-    return client_error_set (error, CLIENT_ERROR_INVALID_ARGUMENT, "the CMS message in %s cannot be read", path);
+    return client_error_set (error, CLIENT_ERROR_INVALID_ARGUMENT, "the CMS message in %s cannot be read",
+                             client_file_name (path));
   return TRUE;
 }

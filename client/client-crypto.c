@@ -49,12 +49,12 @@ refuse_length (const char *path, gsize size, const ClientDigest *digest, tpmid_e
     if ((gsize) EVP_MD_get_size (hashes[i].md ()) == size)
       return client_error_set (error, CLIENT_ERROR_INVALID_ARGUMENT,
                                "the digest in %s has %" G_GSIZE_FORMAT " bytes, but %s makes %" G_GSIZE_FORMAT "; give --hash %s",
-                               path, size, digest->hash, digest->size, hashes[i].name);
+                               client_file_name (path), size, digest->hash, digest->size, hashes[i].name);
   return client_error_set (error, CLIENT_ERROR_INVALID_ARGUMENT,
                            "the digest in %s has %s%" G_GSIZE_FORMAT " bytes, but %s makes exactly %" G_GSIZE_FORMAT
                            "; --digest takes it raw, --in takes the file to hash",
-                           path, size > CLIENT_DIGEST_MAX ? "more than " : "", MIN (size, CLIENT_DIGEST_MAX), digest->hash,
-                           digest->size);
+                           client_file_name (path), size > CLIENT_DIGEST_MAX ? "more than " : "", MIN (size, CLIENT_DIGEST_MAX),
+                           digest->hash, digest->size);
 }
 
 static gboolean
@@ -86,7 +86,7 @@ hash_file (const char *path, ClientDigest *digest, tpmid_error *error)
   if (!client_file_stream (path, update, context, error))
     return FALSE;
   if (EVP_DigestFinal_ex (context, digest->data, NULL) != 1)
-    return client_error_set (error, CLIENT_ERROR_FAILED, "cannot hash %s", path);
+    return client_error_set (error, CLIENT_ERROR_FAILED, "cannot hash %s", client_file_name (path));
   return TRUE;
 }
 

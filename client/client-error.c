@@ -34,7 +34,6 @@ enum
 #define HINT_START "systemctl status tpmidd says why it stopped."
 #define HINT_BUS "Is the bus running? --bus-address names another one."
 #define HINT_STATUS "tpmidctl status shows what the TPM is doing."
-#define HINT_CIPHERTEXT "Are --key, --scheme, --hash and --label those that it was encrypted with?"
 #define HINT_LATER "Try again later."
 
 static const struct
@@ -61,7 +60,7 @@ static const struct
   { TPMID ("AuthFailed"), { EXIT_NOT_AUTHORIZED, NULL } },
   { TPMID ("HierarchyAuthRequired"), { EXIT_NOT_AUTHORIZED, NULL } },
   { TPMID ("QuotaExceeded"), { EXIT_NOT_AUTHORIZED, NULL } },
-  { TPMID ("DecryptFailed"), { EXIT_BAD_CIPHERTEXT, HINT_CIPHERTEXT } },
+  { TPMID ("DecryptFailed"), { EXIT_BAD_CIPHERTEXT, NULL } },
   { TPMID ("NoDevice"), { EXIT_TPM, HINT_STATUS } },
   { TPMID ("NoPermission"), { EXIT_TPM, NULL } },
   { TPMID ("DeviceBusy"), { EXIT_TPM, NULL } },

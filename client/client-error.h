@@ -13,7 +13,6 @@ G_BEGIN_DECLS
 #define CLIENT_ERROR_FAILED "tpmidctl.Failed"                     /* a defect of tpmidctl, or no memory */
 #define CLIENT_ERROR_INVALID_ARGUMENT "org.tpmid1.Error.InvalidArgument"
 #define CLIENT_ERROR_NOT_FOUND "org.tpmid1.Error.NotFound"
-#define CLIENT_ERROR_NOT_READY "org.tpmid1.Error.NotReady"
 #define CLIENT_ERROR_NOT_SUPPORTED "org.tpmid1.Error.NotSupported"
 #define CLIENT_ERROR_UNSUPPORTED_ALGORITHM "org.tpmid1.Error.UnsupportedAlgorithm"
 

@@ -31,10 +31,18 @@ is_standard (const char *path)
   return path == NULL || g_str_equal (path, "-");
 }
 
+const char *
+client_file_name (const char *path)
+{
+  if (g_str_equal (path, "-"))
+    return "standard input";
+  return path[0] != '\0' ? path : "\"\"";
+}
+
 static gboolean
 fail (tpmid_error *error, int errsv, const char *what, const char *path)
 {
-  return client_error_set (error, CLIENT_ERROR_FILE, "cannot %s %s: %s", what, path, g_strerror (errsv));
+  return client_error_set (error, CLIENT_ERROR_FILE, "cannot %s %s: %s", what, client_file_name (path), g_strerror (errsv));
 }
 
 static int
@@ -69,7 +77,7 @@ client_file_stream (const char *path, ClientFileFunc func, gpointer user_data, t
     return FALSE;
   while ((n = read_piece (fd, buffer, PIECE_SIZE)) > 0)
     if (!func (buffer, (gsize) n, user_data))
-      return client_error_set (error, CLIENT_ERROR_FAILED, "cannot work on %s", path);
+      return client_error_set (error, CLIENT_ERROR_FAILED, "cannot work on %s", client_file_name (path));
   return n == 0 ? TRUE : fail (error, errno, "read", path);
 }
 

@@ -10,6 +10,9 @@ G_BEGIN_DECLS
  * Files that the user names; "-" is standard input or output. Errors are CLIENT_ERROR_FILE and name the file.
  */
 
+/** client_file_name: (transfer none): what messages call the input @path: "standard input" for "-", and "" in quotation marks */
+const char *client_file_name (const char *path);
+
 /** ClientFileFunc: takes @size bytes; %FALSE ends the reading with an error */
 typedef gboolean (*ClientFileFunc) (const guint8 *data, gsize size, gpointer user_data);
 

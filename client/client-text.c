@@ -28,3 +28,24 @@ client_text_pem (const char *label, const guint8 *data, gsize size)
   g_string_append_printf (pem, "-----END %s-----\n", label);
   return g_string_free (pem, FALSE);
 }
+
+static gboolean
+is_control (gunichar c)
+{
+  return c < 0x20 ? c != '\n' && c != '\t' && c != '\r' : c >= 0x7f && c < 0xa0;
+}
+
+gboolean
+client_text_is_text (const guint8 *data, gsize size)
+{
+  const char *at = (const char *) data, *end = at + size;
+
+  if (size == 0)
+    return TRUE;
+  if (!g_utf8_validate_len (at, size, NULL))
+    return FALSE;
+  for (; at < end; at = g_utf8_next_char (at))
+    if (is_control (g_utf8_get_char (at)))
+      return FALSE;
+  return TRUE;
+}

@@ -3,6 +3,7 @@
 #include "client-cms.h"
 #include "client-file.h"
 #include "client-session.h"
+#include "client-text.h"
 
 #include <string.h>
 
@@ -20,12 +21,12 @@ load_ciphertext (const ClientCipherOptions *options, GBytes **ret_ciphertext, tp
   if (!client_file_read_start (options->in_file, limit + 1, &content, error))
     return FALSE;
   if (g_bytes_get_size (content) == 0)
-    return client_error_set (error, CLIENT_ERROR_INVALID_ARGUMENT, "%s is empty", options->in_file);
+    return client_error_set (error, CLIENT_ERROR_INVALID_ARGUMENT, "%s is empty", client_file_name (options->in_file));
   if (cms && g_bytes_get_size (content) <= limit && !client_cms_to_der (options->in_file, content, &der, error))
     return FALSE;
   if (g_bytes_get_size (der != NULL ? der : content) > CLIENT_CIPHERTEXT_MAX)
     return client_error_set (error, CLIENT_ERROR_INVALID_ARGUMENT, "%s is too long: tpmidd decrypts at most %d bytes",
-                             options->in_file, CLIENT_CIPHERTEXT_MAX);
+                             client_file_name (options->in_file), CLIENT_CIPHERTEXT_MAX);
   *ret_ciphertext = g_bytes_ref (der != NULL ? der : content);
   return TRUE;
 }
@@ -38,27 +39,40 @@ make_options (const ClientCipherOptions *options)
 
   if (r >= 0 && options->hash != NULL)
     r = tpmid_value_set_string (dict, "hash", options->hash);
+  if (r >= 0 && options->mgf1_hash != NULL)
+    r = tpmid_value_set_string (dict, "mgf1-hash", options->mgf1_hash);
   if (r >= 0 && options->label != NULL && options->label[0] != '\0')
     r = tpmid_value_set_bytes (dict, "label", options->label, strlen (options->label));
   return r >= 0 ? g_steal_pointer (&dict) : NULL;
+}
+
+static char *
+make_member (const char *name, const char *value)
+{
+  return value != NULL ? g_strdup_printf (",\n  \"%s\" : \"%s\"", name, value) : g_strdup ("");
 }
 
 /* Made by hand: json-glib leaves copies behind. No member needs quoting. */
 static gboolean
 print_json (const ClientCipherOptions *options, const ClientSecret *plaintext, tpmid_error *error)
 {
-  g_autofree char *hash = options->hash != NULL ? g_strdup_printf (",\n  \"hash\" : \"%s\"", options->hash) : g_strdup ("");
-  g_autofree char *before = g_strdup_printf ("{\n  \"key\" : \"%s\",\n  \"scheme\" : \"%s\"%s,\n  \"plaintext\" : \"",
-                                             options->key, options->scheme, hash);
+  g_autofree char *hash = make_member ("hash", options->hash);
+  g_autofree char *mgf1_hash = make_member ("mgf1-hash", options->mgf1_hash);
+  g_autofree char *before = g_strdup_printf ("{\n  \"key\" : \"%s\",\n  \"scheme\" : \"%s\"%s%s,\n  \"plaintext\" : \"",
+                                             options->key, options->scheme, hash, mgf1_hash);
   g_auto (ClientSecret) text = { 0 };
 
   client_secret_base64 (plaintext, before, "\"\n}\n", &text);
   return client_file_write_secret (NULL, &text, error);
 }
 
+/* What stands in the text may be anybody's, who has the public key: it is not to command the terminal. */
 static gboolean
 output (const ClientSession *session, const ClientCipherOptions *options, const ClientSecret *plaintext, tpmid_error *error)
 {
+  if (!session->json && !client_text_is_text (plaintext->data, plaintext->size)
+      && !client_file_check_binary (options->out_file, "the decrypted data", error))
+    return FALSE;
   if ((!session->json || options->out_file != NULL) && !client_file_write_secret (options->out_file, plaintext, error))
     return FALSE;
   return !session->json || print_json (options, plaintext, error);
@@ -71,8 +85,7 @@ decrypt (ClientSession *session, const ClientCipherOptions *options, tpmid_error
   g_autoptr (GBytes) ciphertext = NULL;
   gsize size;
 
-  if ((!session->json && !client_file_check_binary (options->out_file, "the decrypted data", error))
-      || !load_ciphertext (options, &ciphertext, error))
+  if (!load_ciphertext (options, &ciphertext, error))
     return FALSE;
 
   const guint8 *data = g_bytes_get_data (ciphertext, &size);
@@ -94,6 +107,7 @@ run (ClientSession *session, const ClientVerb *self, GStrv *arguments, tpmid_err
     { "key", 0, 0, G_OPTION_ARG_FILENAME, &options.key, "With this key (credentials)", "NAME" },
     { "scheme", 0, 0, G_OPTION_ARG_FILENAME, &options.scheme, "oaep (default), pkcs1 or cms", "S" },
     { "hash", 0, 0, G_OPTION_ARG_FILENAME, &options.hash, "oaep: sha1, sha256 (default), sha384 or sha512", "ALG" },
+    { "mgf1-hash", 0, 0, G_OPTION_ARG_FILENAME, &options.mgf1_hash, "oaep: the hash in MGF1 (that of --hash)", "ALG" },
     { "label", 0, 0, G_OPTION_ARG_FILENAME, &options.label, "oaep: the label, byte for byte", "TEXT" },
     { "in", 0, 0, G_OPTION_ARG_FILENAME, &options.in_file, "Decrypt this file", "FILE" },
     { "out", 0, 0, G_OPTION_ARG_FILENAME, &options.out_file, "Write the result here, mode 0600 (standard output)", "FILE" },
@@ -106,9 +120,9 @@ run (ClientSession *session, const ClientVerb *self, GStrv *arguments, tpmid_err
 
 const ClientVerb client_verb_decrypt = {
   .name = "decrypt",
-  .synopsis = "[--key NAME] [--scheme S] [--hash ALG] [--label TEXT] --in FILE [--out FILE]",
+  .synopsis = "[--key NAME] [--scheme S] [--hash ALG] [--mgf1-hash ALG] [--label TEXT] --in FILE [--out FILE]",
   .summary = "Decrypt a file",
-  .description = "Scheme, hash and label are those of the encryption; a cms message may be DER, PEM or S/MIME. To a terminal\n"
-                 "what was encrypted goes with --out - only; with --json it is in the result, in base64.",
+  .description = "Scheme, hashes and label are those of the encryption; a cms message may be DER, PEM or S/MIME. A terminal\n"
+                 "gets text, and other data with --out - only; with --json what was encrypted is in the result, in base64.",
   .run = run,
 };

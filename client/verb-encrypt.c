@@ -2,6 +2,7 @@
 #include "client-cipher.h"
 #include "client-file.h"
 #include "client-json.h"
+#include "client-key.h"
 #include "client-openssl.h"
 #include "client-session.h"
 
@@ -36,7 +37,7 @@ load_key (ClientSession *session, const EncryptOptions *options, EVP_PKEY **ret_
 
   if (options->public_file != NULL)
     return client_cipher_load_public (options->public_file, ret_key, error);
-  if (tpmid_get_key (client_session_get (session), options->cipher.key, session->timeout_ms, &properties, error) < 0)
+  if (!client_key_load (session, options->cipher.key, &properties, error))
     return FALSE;
   return client_cipher_take_public (properties, options->cipher.key, ret_key, error);
 }
@@ -53,6 +54,8 @@ print_json (const EncryptOptions *options, const guint8 *data, gsize size)
   client_json_add_string (builder, "scheme", options->cipher.scheme);
   if (options->cipher.hash != NULL)
     client_json_add_string (builder, "hash", options->cipher.hash);
+  if (options->cipher.mgf1_hash != NULL)
+    client_json_add_string (builder, "mgf1-hash", options->cipher.mgf1_hash);
   client_json_add_string (builder, "ciphertext", base64);
   json_builder_end_object (builder);
   client_json_print (builder, stdout, FALSE);
@@ -90,6 +93,7 @@ run (ClientSession *session, const ClientVerb *self, GStrv *arguments, tpmid_err
     { "public", 0, 0, G_OPTION_ARG_FILENAME, &options.public_file, "For the public key or certificate in this file", "FILE" },
     { "scheme", 0, 0, G_OPTION_ARG_FILENAME, &cipher->scheme, "oaep (default), pkcs1 or cms", "S" },
     { "hash", 0, 0, G_OPTION_ARG_FILENAME, &cipher->hash, "oaep: sha1, sha256 (default), sha384 or sha512", "ALG" },
+    { "mgf1-hash", 0, 0, G_OPTION_ARG_FILENAME, &cipher->mgf1_hash, "oaep: the hash in MGF1 (that of --hash)", "ALG" },
     { "label", 0, 0, G_OPTION_ARG_FILENAME, &cipher->label, "oaep: the label, byte for byte", "TEXT" },
     { "in", 0, 0, G_OPTION_ARG_FILENAME, &cipher->in_file, "Encrypt this file", "FILE" },
     { "out", 0, 0, G_OPTION_ARG_FILENAME, &cipher->out_file, "Write the ciphertext here (standard output)", "FILE" },
@@ -102,9 +106,10 @@ run (ClientSession *session, const ClientVerb *self, GStrv *arguments, tpmid_err
 
 const ClientVerb client_verb_encrypt = {
   .name = "encrypt",
-  .synopsis = "[--key NAME | --public FILE] [--scheme S] [--hash ALG] [--label TEXT] --in FILE [--out FILE]",
+  .synopsis = "[--key NAME | --public FILE] [--scheme S] [--hash ALG] [--mgf1-hash ALG] [--label TEXT] --in FILE [--out FILE]",
   .summary = "Encrypt a file in software, for a key that decrypts",
   .description = "With oaep and pkcs1 a key takes less than its own size, RSA-2048 takes 190 bytes by default; cms takes about\n"
-                 "255 KiB. With --public tpmidd is not asked. With --json the ciphertext is in the result, in base64.",
+                 "255 KiB. A key that is being made is waited for, 120 seconds or what --timeout says; with --public tpmidd is\n"
+                 "not asked. With --json the ciphertext is in the result, in base64.",
   .run = run,
 };

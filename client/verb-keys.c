@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "client-file.h"
 #include "client-json.h"
-#include "client-progress.h"
+#include "client-key.h"
 #include "client-session.h"
 #include "client-text.h"
 
@@ -130,19 +130,22 @@ print_key (const tpmid_value *key)
   if (text_of (key, "Problem")[0] != '\0')
     printf ("Problem     %s\n", text_of (key, "Problem"));
   printf ("Owner       uid %" G_GUINT64_FORMAT "\n", tpmid_value_unsigned (tpmid_value_find (key, "Owner")));
-  printf ("Reference   %s\n", reference);
+  if (reference[0] != '\0')
+    printf ("Reference   %s\n", reference);
   printf ("Certificate %s\n", text_of (key, "Certificate")[0] != '\0' ? "yes" : "none");
 }
 
 static gboolean
-print_public (const tpmid_value *key, const char *out_file, tpmid_error *error)
+show_public (ClientSession *session, const char *name, const char *out_file, tpmid_error *error)
 {
+  g_autoptr (tpmid_value) key = NULL;
   gsize size;
+
+  if (!client_key_load (session, name, &key, error))
+    return FALSE;
+
   const guint8 *data = tpmid_value_bytes (tpmid_value_find (key, "PublicKey"), &size);
   g_autofree char *pem = client_text_pem ("PUBLIC KEY", data, size);
-
-  if (size == 0)
-    return client_error_set (error, CLIENT_ERROR_NOT_FOUND, "the public key is not known");
   return client_file_write (out_file, pem, strlen (pem), error);
 }
 
@@ -155,10 +158,10 @@ show_key (ClientSession *session, const char *name, const KeysOptions *options, 
     return client_error_set (error, CLIENT_ERROR_USAGE, "keys show: --public prints PEM; --json has it as \"public-key\"");
   if (options->out_file != NULL && !options->public)
     return client_error_set (error, CLIENT_ERROR_USAGE, "keys show: --out goes with --public");
+  if (options->public)
+    return show_public (session, name, options->out_file, error);
   if (tpmid_get_key (client_session_get (session), name, session->timeout_ms, &key, error) < 0)
     return FALSE;
-  if (options->public)
-    return print_public (key, options->out_file, error);
 
   if (session->json)
     print_json (key);
@@ -179,25 +182,14 @@ start_key (ClientSession *session, const char *name, const KeysOptions *options,
 }
 
 static gboolean
-wait_for_key (ClientSession *session, const char *name, tpmid_error *error)
-{
-  g_autofree char *text = g_strdup_printf ("The key %s is being made", name);
-  ClientProgress *progress = client_progress_start (text);
-  int timeout_ms = session->has_timeout ? session->timeout_ms : CREATE_WAIT_MS;
-  int r = tpmid_wait_key (client_session_get (session), name, timeout_ms, error);
-
-  client_progress_end (progress);
-  return r >= 0;
-}
-
-static gboolean
 create_key (ClientSession *session, const char *name, const KeysOptions *options, tpmid_error *error)
 {
   const KeysOptions none = { 0 };
+  int timeout_ms = session->has_timeout ? session->timeout_ms : CREATE_WAIT_MS;
 
   if (options->public || options->out_file != NULL)
     return client_error_set (error, CLIENT_ERROR_USAGE, "--public and --out go with \"keys show NAME\"");
-  return start_key (session, name, options, error) && wait_for_key (session, name, error)
+  return start_key (session, name, options, error) && client_key_wait (session, name, timeout_ms, error)
          && show_key (session, name, &none, error);
 }
 
@@ -248,6 +240,7 @@ const ClientVerb client_verb_keys = {
   .synopsis = "[list | show NAME [--public [--out FILE]] | create NAME [--algorithm A] [--usage U]]",
   .summary = "List the keys, show one, or make one",
   .description = "create waits until the key is usable, 300 seconds or what --timeout says, and then shows it. A key that is\n"
-                 "there already, with the same algorithm and usage, is a success.",
+                 "there already, with the same algorithm and usage, is a success. show --public waits, too, for a key\n"
+                 "that is being made, 120 seconds or what --timeout says.",
   .run = run,
 };

@@ -36,7 +36,8 @@ load_signature (const VerifyOptions *options, GBytes **ret_signature, tpmid_erro
   if (!client_file_read_start (options->signature_file, SIGNATURE_MAX + 1, &signature, error))
     return FALSE;
   if (g_bytes_get_size (signature) > SIGNATURE_MAX)
-    return client_error_set (error, CLIENT_ERROR_INVALID_ARGUMENT, "%s is too large for a signature", options->signature_file);
+    return client_error_set (error, CLIENT_ERROR_INVALID_ARGUMENT, "%s is too large for a signature",
+                             client_file_name (options->signature_file));
   *ret_signature = g_steal_pointer (&signature);
   return TRUE;
 }

@@ -35,7 +35,8 @@ check_name (const char *name, tpmid_error *error)
   if (lib_text_is_key_name (name))
     return 0;
   return lib_error_set (error, EINVAL, LIB_ERROR ("InvalidArgument"),
-                        "\"%.80s\" is not a key name: lower-case letters, digits, '.', '_' and '-', at most 64 of them",
+                        "\"%.80s\" is not a key name: it begins with a lower-case letter or digit, and at most 63 of these, "
+                        "'.', '_' and '-' follow",
                         lib_text_is_utf8 (name) ? name : "(not UTF-8)");
 }
 

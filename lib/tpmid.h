@@ -401,8 +401,9 @@ int tpmid_sign_message (tpmid_client *client, const char *key, const uint8_t *me
  * NotReady, NotSupported, NotAuthorized, RateLimited, Busy, Timeout, Cancelled, TpmUnavailable, TpmFailure, TpmLockout,
  * KeyOrphaned, UntrustedResponse, IdentityFault
  *
- * RateLimited is for the schemes pkcs1 and cms: after ten DecryptFailed of one uid within an hour, for a time that doubles up to
- * five minutes; the message has the seconds. No other error counts, and a success takes nothing back.
+ * RateLimited is for the scheme pkcs1, and for cms messages whose key is encrypted with PKCS#1 v1.5 or whose content is not
+ * authenticated (CBC): after ten DecryptFailed of one uid within an hour, for a time that doubles up to five minutes; the message
+ * has the seconds. No other error counts, and a success takes nothing back.
  */
 int tpmid_decrypt (tpmid_client *client, const char *key, const uint8_t *ciphertext, size_t ciphertext_size,
                    const tpmid_value *options, int timeout_ms, uint8_t **ret_plaintext, size_t *ret_size, tpmid_error *error);

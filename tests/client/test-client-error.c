@@ -100,6 +100,7 @@ test_rights_are_explained_once (void)
 {
   g_assert_null (client_error_class ("org.tpmid1.Error.NotAuthorized")->hint);
   g_assert_null (client_error_class ("org.tpmid1.Error.IdentityFault")->hint);
+  g_assert_null (client_error_class ("org.tpmid1.Error.DecryptFailed")->hint);
 }
 
 static void

@@ -66,6 +66,11 @@ def test_openssl_decrypts_every_block_scheme(folder):
     for name in ("sha1", "sha256", "sha384", "sha512"):
         expect_equal(decrypt_block(folder, succeeds(*public, "--hash", name, data=SECRET), *oaep(name)), SECRET, name)
     expect_equal(decrypt_block(folder, succeeds(*public, "--scheme", "pkcs1", data=SECRET)), SECRET)
+    for name, mgf1 in (("sha256", "sha1"), ("sha1", "sha512"), ("sha384", "sha256")):
+        ciphertext = succeeds(*public, "--hash", name, "--mgf1-hash", mgf1, data=SECRET)
+        expect_equal(decrypt_block(folder, ciphertext, *oaep(name)[:2], f"rsa_mgf1_md:{mgf1}"), SECRET, f"{name}, {mgf1}")
+    found = json.loads(succeeds("--json", *public, "--mgf1-hash", "sha1", data=SECRET))
+    expect_equal((found["hash"], found["mgf1-hash"]), ("sha256", "sha1"))
 
 
 def test_label_is_taken_byte_for_byte(folder):
@@ -227,8 +232,12 @@ def test_words_that_do_not_fit_are_refused(folder):
         fails(2, verb, "--in", "-", "--scheme", "pkcs1", "--label", "x", says="--scheme oaep")
         fails(3, verb, "--in", "-", "--scheme", "raw", data=b"x", says="use oaep, pkcs1 or cms")
         fails(3, verb, "--in", "-", "--scheme", "", data=b"x", says="use oaep, pkcs1 or cms")
+        fails(2, verb, "--in", "-", "--scheme", "pkcs1", "--mgf1-hash", "sha1", says="--scheme oaep")
         fails(3, verb, "--in", "-", "--hash", "md5", data=b"x", says="use sha1, sha256, sha384 or sha512")
-        fails(3, verb, "--in", "-", "--key", "Not a name", data=b"x", says="is not a key name")
+        fails(3, verb, "--in", "-", "--mgf1-hash", "md5", data=b"x", says="use sha1, sha256, sha384 or sha512")
+        fails(3, verb, "--in", "-", "--label", "x" * 1025, data=b"x", says="the label has 1025 bytes; tpmidd takes at most 1024")
+        fails(9, verb, "--in", "-", "--label", "x" * 1024, data=b"x", says="cannot connect")
+        fails(3, verb, "--in", "-", "--key", "Not a name", data=b"x", says="is not a key name: it begins with a lower-case letter or digit")
         fails(1, verb, "--in", f"{folder}/absent", says=f"{folder}/absent")
         fails(9, verb, "--in", "-", data=b"x", says="cannot connect")
     fails(2, "encrypt", "--in", "-", "--key", "a", "--public", "b", says="either --key NAME or --public FILE")
@@ -237,21 +246,20 @@ def test_words_that_do_not_fit_are_refused(folder):
     for words, says in ((["create"], "name is missing"), (["create", "a", "b"], "what is"), (["create", "a", "--public"], "keys show"),
                         (["show", "a", "--usage", "sign"], "keys create"), (["list", "--algorithm", "x"], "keys create")):
         fails(2, "keys", *words, says=says)
-    fails(3, "keys", "create", "Not a name", says="is not a key name")
+    fails(3, "keys", "create", "Not a name", says="is not a key name: it begins with a lower-case letter or digit")
     fails(3, "keys", "create", "a", "--algorithm", b"\xff", says="UTF-8")
     fails(9, "keys", "create", "a", "--algorithm", "rsa-2048", "--usage", "decrypt", says="cannot connect")
 
 
 def test_binary_goes_to_a_terminal_only_when_asked_to(folder):
     make_key(folder)
-    for words, other in ((["encrypt", "--public", f"{folder}/public", "--in", f"{folder}/public", "--scheme", "cms"], 0),
-                         (["decrypt", "--in", f"{folder}/public"], 9)):
-        for more, status in (([], 2), (["--out", "-"], other), (["--json"], other)):
-            terminal, inside = pty.openpty()
-            result = subprocess.run([TPMIDCTL, *words, *more], stdout=inside, stderr=subprocess.PIPE, env=SETTINGS, timeout=20)
-            os.close(inside)
-            os.close(terminal)
-            expect_equal(result.returncode, status, f"{words} {more} {result.stderr}")
+    words = ["encrypt", "--public", f"{folder}/public", "--in", f"{folder}/public", "--scheme", "cms"]
+    for more, status in (([], 2), (["--out", "-"], 0), (["--json"], 0)):
+        terminal, inside = pty.openpty()
+        result = subprocess.run([TPMIDCTL, *words, *more], stdout=inside, stderr=subprocess.PIPE, env=SETTINGS, timeout=20)
+        os.close(inside)
+        os.close(terminal)
+        expect_equal(result.returncode, status, f"{more} {result.stderr}")
 
 
 def test_ciphertext_above_the_limit_is_never_sent(folder):
@@ -259,7 +267,9 @@ def test_ciphertext_above_the_limit_is_never_sent(folder):
         fails(9, "decrypt", "--scheme", scheme, "--in", "-", data=bytes(MAX))
         fails(3, "decrypt", "--scheme", scheme, "--in", "-", data=bytes(MAX + 1), says="at most 262144 bytes")
         fails(3, "decrypt", "--scheme", scheme, "--in", "/dev/zero", says="at most 262144 bytes")
-        fails(3, "decrypt", "--scheme", scheme, "--in", "/dev/null", says="is empty")
+        fails(3, "decrypt", "--scheme", scheme, "--in", "/dev/null", says="/dev/null is empty")
+        fails(3, "decrypt", "--scheme", scheme, "--in", "-", says="tpmidctl: standard input is empty\n")
+        fails(1, "decrypt", "--scheme", scheme, "--in", "", says='cannot open "": ')
     make_key(folder)
     tool("openssl", "req", "-x509", "-new", "-key", f"{folder}/key", "-subj", "/CN=x", "-out", f"{folder}/certificate")
     for form in ("DER", "PEM", "SMIME"):
@@ -276,7 +286,7 @@ def test_what_is_no_encrypted_message_is_told_before_any_call(folder):
     fails(3, "decrypt", "--scheme", "cms", "--in", "-", data=signed, says="pkcs7-signedData")
     for data in (b"hello", bytes(300), b"0" * 300, b"-----BEGIN CMS-----\n", pathlib.Path(f"{folder}/certificate").read_bytes(),
                  b"MIME-Version: 1.0\nContent-Type: text/plain\n\nhello\n", b"0\x80" * 1000):
-        fails(3, "decrypt", "--scheme", "cms", "--in", "-", data=data, says="holds no CMS message")
+        fails(3, "decrypt", "--scheme", "cms", "--in", "-", data=data, says="standard input holds no CMS message")
 
 
 if __name__ == "__main__":

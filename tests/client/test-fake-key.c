@@ -4,237 +4,25 @@
  * What the library and tpmidctl send to a key, and what they make of its answers: by a tpmidd that the test plays itself, as
  * the real one makes no key that fails, and shows nobody the options that it was given.
  */
+#include "fake-key.h"
+
 #include <errno.h>
-#include <gio/gio.h>
 #include <glib/gstdio.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <tpmid.h>
 #include <unistd.h>
 
 #define TIMEOUT_MS 20000
-#define LOOKS_MAX 8
-
-#define EXCHANGE(name) \
-  "<method name='" name "'><arg type='ay' direction='in'/><arg type='a{sv}' direction='in'/>" \
-  "<arg type='ay' direction='out'/></method>"
-
-static const char interfaces[] =
-  "<node><interface name='org.tpmid1.Keys'><method name='CreateKey'><arg type='s' direction='in'/>"
-  "<arg type='a{sv}' direction='in'/><arg type='o' direction='out'/></method></interface>"
-  "<interface name='org.tpmid1.Key'><property name='Name' type='s' access='read'/>"
-  "<property name='State' type='s' access='read'/><property name='Problem' type='s' access='read'/>"
-  "<property name='ProblemError' type='s' access='read'/>"
-  EXCHANGE ("Decrypt") EXCHANGE ("SignMessage") "</interface></node>";
-
-/*
- * Fake: a tpmidd with one key, k1, on a bus of its own. What it says is set before a call and looked at after it: only during
- * a call does its thread touch it.
- */
-typedef struct Fake
-{
-  char *folder;
-  char *address;
-  GPid bus;
-  tpmid_client *client;
-  GThread *thread;
-  GMainContext *context;
-  GMainLoop *loop;
-  GDBusNodeInfo *info;
-
-  const char *states[LOOKS_MAX]; /* what State says at each look; the last one stays */
-  guint looks;
-  const char *problem;
-  const char *problem_error; /* NULL: there is no such property */
-  const char *answer; /* what Decrypt and SignMessage answer */
-  const char *error;  /* D-Bus error name: instead of an answer */
-  char *call;         /* the last call: method and arguments */
-} Fake;
 
 static char *tpmidctl;
-
-static void
-on_call (GDBusConnection *connection, const char *sender, const char *path, const char *interface, const char *method,
-         GVariant *arguments, GDBusMethodInvocation *invocation, gpointer data)
-{
-  Fake *self = data;
-  g_autofree char *text = g_variant_print (arguments, FALSE);
-
-  g_free (self->call);
-  self->call = g_strdup_printf ("%s %s", method, text);
-  if (self->error != NULL)
-    g_dbus_method_invocation_return_dbus_error (invocation, self->error, "refused");
-  else if (g_str_equal (method, "CreateKey"))
-    g_dbus_method_invocation_return_value (invocation, g_variant_new ("(o)", "/org/tpmid1/keys/k1"));
-  else
-    g_dbus_method_invocation_return_value (
-      invocation,
-      g_variant_new ("(@ay)", g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, self->answer, strlen (self->answer), 1)));
-}
-
-static GVariant *
-on_get (GDBusConnection *connection, const char *sender, const char *path, const char *interface, const char *property,
-        GError **error, gpointer data)
-{
-  Fake *self = data;
-
-  if (g_str_equal (property, "Name"))
-    return g_variant_new_string ("k1");
-  if (g_str_equal (property, "Problem"))
-    return g_variant_new_string (self->problem);
-  if (g_str_equal (property, "ProblemError"))
-    {
-      if (self->problem_error != NULL)
-        return g_variant_new_string (self->problem_error);
-      g_set_error (error, G_DBUS_ERROR, G_DBUS_ERROR_UNKNOWN_PROPERTY, "there is none");
-      return NULL;
-    }
-
-  const char *state = self->states[self->looks];
-  if (self->states[self->looks + 1] != NULL)
-    self->looks++;
-  return g_variant_new_string (state);
-}
-
-static const GDBusInterfaceVTable vtable = { .method_call = on_call, .get_property = on_get };
-
-static GDBusConnection *
-connect_service (Fake *self)
-{
-  g_autoptr (GError) error = NULL;
-  g_autoptr (GVariant) reply = NULL;
-  GDBusConnection *connection = g_dbus_connection_new_for_address_sync (
-    self->address,
-    G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT | G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION, NULL, NULL, &error);
-
-  g_assert_no_error (error);
-  g_dbus_connection_register_object (connection, "/org/tpmid1/keys", self->info->interfaces[0], &vtable, self, NULL, &error);
-  g_assert_no_error (error);
-  g_dbus_connection_register_object (connection, "/org/tpmid1/keys/k1", self->info->interfaces[1], &vtable, self, NULL, &error);
-  g_assert_no_error (error);
-  reply = g_dbus_connection_call_sync (connection, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
-                                       "RequestName", g_variant_new ("(su)", "org.tpmid1", 0), NULL, 0, -1, NULL, &error);
-  g_assert_no_error (error);
-  return connection;
-}
-
-static gpointer
-serve (gpointer data)
-{
-  Fake *self = data;
-  GDBusConnection *connection;
-
-  g_main_context_push_thread_default (self->context);
-  connection = connect_service (self);
-  g_main_loop_run (self->loop);
-  g_dbus_connection_close_sync (connection, NULL, NULL);
-  g_object_unref (connection);
-  g_main_context_pop_thread_default (self->context);
-  return NULL;
-}
-
-/* An assertion that fails ends the test at once: the bus goes with it. */
-static void
-die_with_parent (gpointer data)
-{
-  (void) prctl (PR_SET_PDEATHSIG, SIGKILL);
-}
-
-static void
-start_bus (Fake *self)
-{
-  g_autofree char *option = NULL;
-  g_autoptr (GError) error = NULL;
-  int out = -1;
-  char c;
-
-  self->folder = g_dir_make_tmp ("fake-XXXXXX", &error);
-  g_assert_no_error (error);
-  self->address = g_strdup_printf ("unix:path=%s/bus", self->folder);
-  option = g_strdup_printf ("--address=%s", self->address);
-
-  const char *argv[] = { "dbus-daemon", "--session", "--nofork", "--print-address=1", option, NULL };
-  g_spawn_async_with_pipes (NULL, (char **) argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD, die_with_parent, NULL,
-                            &self->bus, NULL, &out, NULL, &error);
-  g_assert_no_error (error);
-  /* It prints its address when it listens. */
-  g_assert_cmpint (read (out, &c, 1), ==, 1);
-  close (out);
-}
-
-static void
-stop_bus (Fake *self)
-{
-  g_autofree char *socket_path = g_build_filename (self->folder, "bus", NULL);
-
-  kill (self->bus, SIGKILL);
-  g_assert_cmpint (waitpid (self->bus, NULL, 0), ==, self->bus);
-  g_unlink (socket_path);
-  g_assert_cmpint (g_rmdir (self->folder), ==, 0);
-  g_free (self->folder);
-  g_free (self->address);
-}
-
-static gboolean
-say_ready (gpointer data)
-{
-  g_atomic_int_set ((int *) data, 1);
-  return G_SOURCE_REMOVE;
-}
-
-static void
-set_up (Fake *self, gconstpointer data)
-{
-  static int ready;
-  g_autoptr (GSource) source = g_idle_source_new ();
-
-  g_atomic_int_set (&ready, 0);
-  self->problem = self->answer = "";
-  self->info = g_dbus_node_info_new_for_xml (interfaces, NULL);
-  start_bus (self);
-  self->context = g_main_context_new ();
-  self->loop = g_main_loop_new (self->context, FALSE);
-  g_source_set_callback (source, say_ready, &ready, NULL);
-  g_source_attach (source, self->context);
-  self->thread = g_thread_new ("service", serve, self);
-  for (int i = 0; i < 2000 && !g_atomic_int_get (&ready); i++)
-    g_usleep (10000);
-  g_assert_true (g_atomic_int_get (&ready));
-  g_assert_cmpint (tpmid_client_new (self->address, &self->client), ==, 0);
-}
-
-static void
-tear_down (Fake *self, gconstpointer data)
-{
-  tpmid_client_free (self->client);
-  g_main_loop_quit (self->loop);
-  g_thread_join (self->thread);
-  g_main_loop_unref (self->loop);
-  g_main_context_unref (self->context);
-  g_dbus_node_info_unref (self->info);
-  stop_bus (self);
-  g_free (self->call);
-}
-
-static void
-set_states (Fake *self, const char *first, const char *second, const char *third)
-{
-  const char *const states[] = { first, second, third };
-
-  memset (self->states, 0, sizeof self->states);
-  memcpy (self->states, states, sizeof states);
-  self->looks = 0;
-}
 
 static void
 test_wait_ends_when_usable (Fake *self, gconstpointer data)
 {
   gint64 start = g_get_monotonic_time ();
 
-  set_states (self, "creating", "creating", "usable");
+  fake_key_set_states (self, "creating", "creating", "usable");
   g_assert_cmpint (tpmid_wait_key (self->client, "k1", TIMEOUT_MS, NULL), ==, 0);
   g_assert_cmpuint (self->looks, ==, 2);
   g_assert_cmpint (g_get_monotonic_time () - start, >=, 100000);
@@ -246,11 +34,11 @@ assert_wait_fails (Fake *self, const char *state, const char *name, const char *
 {
   tpmid_error error;
 
-  set_states (self, "creating", state, NULL);
+  fake_key_set_states (self, "creating", state, NULL);
   g_assert_cmpint (tpmid_wait_key (self->client, "k1", TIMEOUT_MS, &error), ==, -error.number);
   g_assert_true (tpmid_error_is (&error, name));
   g_assert_nonnull (strstr (error.message, message));
-  set_states (self, state, NULL, NULL);
+  fake_key_set_states (self, state, NULL, NULL);
   g_assert_cmpint (tpmid_wait_key (self->client, "k1", TIMEOUT_MS, NULL), ==, -error.number);
 }
 
@@ -294,7 +82,7 @@ test_wait_keeps_its_deadline (Fake *self, gconstpointer data)
   gint64 start = g_get_monotonic_time ();
   tpmid_error error;
 
-  set_states (self, "creating", NULL, NULL);
+  fake_key_set_states (self, "creating", NULL, NULL);
   g_assert_cmpint (tpmid_wait_key (self->client, "k1", 400, &error), ==, -ETIMEDOUT);
   g_assert_cmpstr (error.name, ==, "org.freedesktop.DBus.Error.NoReply");
   g_assert_cmpstr (error.message, ==, "the key k1 is still being made");
@@ -306,7 +94,7 @@ test_wait_keeps_its_deadline (Fake *self, gconstpointer data)
 static void
 test_wait_is_no_longer_than_told (Fake *self, gconstpointer data)
 {
-  set_states (self, "usable", NULL, NULL);
+  fake_key_set_states (self, "usable", NULL, NULL);
   g_assert_cmpint (tpmid_wait_key (self->client, "k1", TIMEOUT_MS, NULL), ==, 0);
   for (guint i = 0; i < 200; i++)
     g_assert_cmpint (tpmid_wait_key (self->client, "k1", 0, NULL), ==, -ETIMEDOUT);
@@ -476,9 +264,42 @@ test_decrypted_json_is_base64 (Fake *self, gconstpointer data)
   assert_script (self, "echo c | ctl --json decrypt --key k1 --in -", 0,
                  "{\n  \"key\" : \"k1\",\n  \"scheme\" : \"oaep\",\n  \"hash\" : \"sha256\",\n"
                  "  \"plaintext\" : \"c2VjcmV0IQ==\"\n}\n");
+  assert_script (self, "echo c | ctl --json decrypt --key k1 --mgf1-hash sha1 --in - | grep hash", 0,
+                 "  \"hash\" : \"sha256\",\n  \"mgf1-hash\" : \"sha1\",\n");
   self->answer = "";
   assert_script (self, "echo c | ctl --json decrypt --key k1 --scheme pkcs1 --in -", 0,
                  "{\n  \"key\" : \"k1\",\n  \"scheme\" : \"pkcs1\",\n  \"plaintext\" : \"\"\n}\n");
+}
+
+static void
+assert_terminal (Fake *self, const char *answer, const char *more, int status, const char *output)
+{
+  g_autofree char *script = g_strdup_printf (
+    "echo c >c; script -qec \"'$0' --bus-address $bus decrypt --key k1 --in c %s 2>err\" /dev/null >out </dev/null; s=$?; "
+    "tr -d '\\r' <out; cat err; exit $s",
+    more);
+
+  self->answer = answer;
+  assert_script (self, script, status, output);
+}
+
+static void
+test_terminal_gets_text_only (Fake *self, gconstpointer data)
+{
+  static const char *const texts[] = { "", "a password\n", "two\twords\n\nb", "p\xc3\xa4ss \xe2\x82\xac\n", "\xc2\xa0" };
+  static const char *const binaries[] = { "\x1b[2J", "a\x07", "\x7f", "\xff\xfe", "cut \xc3", "\xc2\x9bK", "\xed\xa0\x80" };
+  static const char refusal[] =
+    "tpmidctl: the decrypted data is binary, and standard output is a terminal; give --out FILE "
+    "(--out - prints it all the same)\n"
+    "tpmidctl --help lists the verbs, tpmidctl VERB --help the options of one.\n";
+
+  for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
+    assert_terminal (self, texts[i], "", 0, texts[i]);
+  for (gsize i = 0; i < G_N_ELEMENTS (binaries); i++)
+    {
+      assert_terminal (self, binaries[i], "", 2, refusal);
+      assert_terminal (self, binaries[i], "--out -", 0, binaries[i]);
+    }
 }
 
 static void
@@ -487,6 +308,8 @@ test_decrypt_options_are_those_of_the_command_line (Fake *self, gconstpointer da
   assert_script (self, "printf AB | ctl decrypt --key k1 --hash sha1 --label 'x y' --in -", 0, "");
   g_assert_cmpstr (self->call, ==,
                    "Decrypt ([0x41, 0x42], {'scheme': <'oaep'>, 'hash': <'sha1'>, 'label': <[byte 0x78, 0x20, 0x79]>})");
+  assert_script (self, "printf AB | ctl decrypt --key k1 --mgf1-hash sha1 --in -", 0, "");
+  g_assert_cmpstr (self->call, ==, "Decrypt ([0x41, 0x42], {'scheme': <'oaep'>, 'hash': <'sha256'>, 'mgf1-hash': <'sha1'>})");
   assert_script (self, "printf AB | ctl decrypt --key k1 --scheme pkcs1 --in -", 0, "");
   g_assert_cmpstr (self->call, ==, "Decrypt ([0x41, 0x42], {'scheme': <'pkcs1'>})");
   self->error = "org.tpmid1.Error.DecryptFailed";
@@ -537,12 +360,12 @@ test_streamed_message_is_made_definite (Fake *self, gconstpointer data)
 static void
 test_keys_create_waits_and_shows (Fake *self, gconstpointer data)
 {
-  set_states (self, "creating", "usable", NULL);
+  fake_key_set_states (self, "creating", "usable", NULL);
   assert_script (self, "ctl keys create k1 --algorithm rsa-2048 --usage decrypt | grep -e Name -e State -e Problem", 0,
                  "Name        k1\nState       usable\n");
   g_assert_cmpstr (self->call, ==, "CreateKey ('k1', {'algorithm': <'rsa-2048'>, 'usage': <'decrypt'>})");
   self->problem = "the TPM is full";
-  set_states (self, "creating", "failed", NULL);
+  fake_key_set_states (self, "creating", "failed", NULL);
   assert_script (self, "ctl keys create k1 2>&1", 1,
                  "tpmidctl: the key k1 could not be made: the TPM is full\njournalctl -u tpmidd has the details.\n");
   assert_script (self, "ctl keys show k1 | grep -e State -e Problem", 0, "State       failed\nProblem     the TPM is full\n");
@@ -550,22 +373,84 @@ test_keys_create_waits_and_shows (Fake *self, gconstpointer data)
   assert_script (self, "ctl keys create k1 2>&1", 7, "tpmidctl: the key k1 could not be made: the TPM is full\n");
   assert_script (self, "ctl --json keys show k1 | grep problem-error; ctl keys show k1 | grep -c TpmFailure", 1,
                  "  \"problem-error\" : \"org.tpmid1.Error.TpmFailure\"\n0\n");
-  set_states (self, "creating", NULL, NULL);
+  fake_key_set_states (self, "creating", NULL, NULL);
   assert_script (self, "ctl --timeout 0.3 keys create k1 2>&1", 8,
                  "tpmidctl: the key k1 is still being made\n--timeout SECONDS waits longer.\n");
 }
 
 static void
+make_public_key (Fake *self)
+{
+  g_autofree char *hex = NULL;
+  g_autofree guint8 *der = NULL;
+  gsize size;
+
+  g_assert_cmpint (run_script (self, "openssl genrsa 2048 2>/dev/null | openssl rsa -pubout -outform DER 2>/dev/null | "
+                                     "od -An -v -tx1 | tr -d ' \\n'",
+                               &hex),
+                   ==, 0);
+  size = strlen (hex) / 2;
+  der = g_malloc (size);
+  for (gsize i = 0; i < size; i++)
+    der[i] = (guint8) (g_ascii_xdigit_value (hex[2 * i]) * 16 + g_ascii_xdigit_value (hex[2 * i + 1]));
+  self->public_key = g_bytes_new_take (g_steal_pointer (&der), size);
+}
+
+#define SHOW_PUBLIC "ctl --timeout 20 keys show k1 --public | openssl pkey -pubin -noout && echo good"
+#define ENCRYPT "echo c | ctl --timeout 20 encrypt --key k1 --in - | wc -c"
+
+static void
+test_public_key_is_waited_for (Fake *self, gconstpointer data)
+{
+  make_public_key (self);
+  fake_key_set_states (self, "creating", "creating", "usable");
+  assert_script (self, SHOW_PUBLIC, 0, "good\n");
+  fake_key_set_states (self, "creating", "creating", "usable");
+  assert_script (self, ENCRYPT, 0, "256\n");
+  fake_key_set_states (self, "usable", NULL, NULL);
+  assert_script (self, SHOW_PUBLIC "; " ENCRYPT, 0, "good\n256\n");
+  /* It cannot be used, and whoever wants to know which key it was is told. */
+  fake_key_set_states (self, "missing", NULL, NULL);
+  assert_script (self, SHOW_PUBLIC, 0, "good\n");
+}
+
+static void
+test_public_key_that_never_comes_is_explained (Fake *self, gconstpointer data)
+{
+  static const char *const scripts[] = { "ctl --timeout 0.3 keys show k1 --public --out p 2>&1; s=$?; ls; exit $s",
+                                         "echo c | ctl --timeout 0.3 encrypt --key k1 --in - --out p 2>&1; s=$?; ls; exit $s" };
+
+  self->problem = "the TPM is full";
+  self->problem_error = "org.tpmid1.Error.TpmFailure";
+  for (gsize i = 0; i < G_N_ELEMENTS (scripts); i++)
+    {
+      fake_key_set_states (self, "creating", NULL, NULL);
+      assert_script (self, scripts[i], 8, "tpmidctl: the key k1 is still being made\n--timeout SECONDS waits longer.\n");
+      fake_key_set_states (self, "creating", "failed", NULL);
+      assert_script (self, scripts[i], 7, "tpmidctl: the key k1 could not be made: the TPM is full\n");
+      fake_key_set_states (self, "usable", NULL, NULL);
+      assert_script (self, scripts[i], 4, "tpmidctl: the public key of k1 is not known\n");
+    }
+}
+
+static void
+test_row_without_a_value_is_left_out (Fake *self, gconstpointer data)
+{
+  fake_key_set_states (self, "creating", NULL, NULL);
+  assert_script (self, "ctl keys show k1 >out; grep -e State -e Reference out", 0, "State       creating\n");
+}
+
+static void
 test_progress_is_for_terminals (Fake *self, gconstpointer data)
 {
-  set_states (self, "creating", NULL, NULL);
+  fake_key_set_states (self, "creating", NULL, NULL);
   assert_script (self, "ctl --timeout 1.5 keys create k1 2>&1 | tr -cd '\\r'", 0, "");
   assert_script (self, "script -qec \"'$0' --bus-address $bus --timeout 1.5 keys create k1\" /dev/null "
                        "| tr -s '\\r ' '\\n ' | grep -c 'The key k1 is being made: 1 s'",
                  0, "1\n");
 }
 
-#define ADD(path, test) g_test_add (path, Fake, NULL, set_up, test, tear_down)
+#define ADD(path, test) g_test_add (path, Fake, NULL, fake_key_set_up, test, fake_key_tear_down)
 
 int
 main (int argc, char **argv)
@@ -587,10 +472,14 @@ main (int argc, char **argv)
   ADD ("/tpmidctl/decrypt/failure-leaves-the-file", test_failure_leaves_the_file);
   ADD ("/tpmidctl/decrypt/fifo-of-a-stranger-is-refused", test_fifo_of_a_stranger_is_refused);
   ADD ("/tpmidctl/decrypt/json-is-base64", test_decrypted_json_is_base64);
+  ADD ("/tpmidctl/decrypt/terminal-gets-text-only", test_terminal_gets_text_only);
   ADD ("/tpmidctl/decrypt/options-are-those-of-the-command-line", test_decrypt_options_are_those_of_the_command_line);
   ADD ("/tpmidctl/decrypt/every-form-of-a-message-is-sent-as-the-same-der", test_every_form_of_a_message_is_sent_as_the_same_der);
   ADD ("/tpmidctl/decrypt/streamed-message-is-made-definite", test_streamed_message_is_made_definite);
   ADD ("/tpmidctl/keys/create-waits-and-shows", test_keys_create_waits_and_shows);
+  ADD ("/tpmidctl/keys/public-key-is-waited-for", test_public_key_is_waited_for);
+  ADD ("/tpmidctl/keys/public-key-that-never-comes-is-explained", test_public_key_that_never_comes_is_explained);
+  ADD ("/tpmidctl/keys/row-without-a-value-is-left-out", test_row_without_a_value_is_left_out);
   ADD ("/tpmidctl/keys/progress-is-for-terminals", test_progress_is_for_terminals);
 
   int status = g_test_run ();
