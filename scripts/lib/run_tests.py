@@ -135,12 +135,11 @@ def complaints(run):
 
 def main():
     parser = argparse.ArgumentParser(prog="scripts/test", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="one build and one run, without clang, sanitizers and guest")
-    parser.add_argument("--vm", action="store_true", help="all scenes in the guest (tests/vm), and nothing else; without it the short form "
-                        "is run with the other tests where the machine can have a guest")
+    parser.add_argument("--quick", action="store_true", help="one build and one run, without clang and sanitizers")
+    parser.add_argument("--vm", action="store_true", help="all scenes in a guest that boots (tests/vm), and nothing else")
     options = parser.parse_args()
 
-    plain = Run("build", "gcc", "gcc", STRICT, NO_GUEST if options.quick else ())
+    plain = Run("build", "gcc", "gcc", STRICT, NO_GUEST)
     sanitized = SanitizedRun("build-asan", "sanitizers", "gcc", SANITIZERS, ["--no-suite", "check", *NO_GUEST])
     clang = Run("build-clang", "clang", "clang", CLANG)
     runs = [plain] if options.quick else [plain, sanitized]
