@@ -498,28 +498,6 @@ messages_without_a_tag_wait_and_those_with_one_do_not (Testbed *t, gconstpointer
   assert_decrypts (t, gcm, cms);
 }
 
-typedef struct
-{
-  gboolean done;
-  GVariant *reply;
-  GError *error;
-} Answer;
-
-static void
-on_answer (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  Answer *answer = user_data;
-
-  answer->reply = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, &answer->error);
-  answer->done = TRUE;
-}
-
-static gboolean
-is_answered (gpointer data)
-{
-  return ((Answer *) data)->done;
-}
-
 /* QueuePerClient=8 */
 #define CLIENTS 3
 #define CALLS_PER_CLIENT 8
@@ -529,7 +507,7 @@ static void
 many_at_once_are_all_answered (Testbed *t, gconstpointer data)
 {
   GDBusConnection *clients[CLIENTS];
-  Answer answers[CLIENTS * CALLS_PER_CLIENT] = { { FALSE, NULL, NULL } };
+  TestbedAnswer answers[CLIENTS * CALLS_PER_CLIENT] = { { FALSE, NULL, NULL } };
   g_autoptr (GBytes) good = encrypt (t, "");
 
   for (guint i = 0; i < CLIENTS; i++)
@@ -537,13 +515,13 @@ many_at_once_are_all_answered (Testbed *t, gconstpointer data)
   testbed_pause_tpm (t, TRUE);
   for (guint i = 0; i < G_N_ELEMENTS (answers); i++)
     g_dbus_connection_call (clients[i / CALLS_PER_CLIENT], BUS_NAME, PATH_CREDENTIALS, "org.tpmid1.Key", "Decrypt",
-                            parameters_of (good, "{'scheme': <'pkcs1'>}"), NULL, 0, LIMIT_MS, NULL, on_answer, &answers[i]);
+                            parameters_of (good, "{'scheme': <'pkcs1'>}"), NULL, 0, LIMIT_MS, NULL, testbed_on_answer, &answers[i]);
   for (guint i = 0; i < CLIENTS; i++)
     g_dbus_connection_flush_sync (clients[i], NULL, NULL);
   testbed_pause_tpm (t, FALSE);
   for (guint i = 0; i < G_N_ELEMENTS (answers); i++)
     {
-      wait_until (is_answered, &answers[i]);
+      wait_until (testbed_is_answered, &answers[i]);
       g_assert_no_error (answers[i].error);
       g_autoptr (GBytes) plain = reply_bytes (answers[i].reply);
       g_assert_cmpmem (g_bytes_get_data (plain, NULL), g_bytes_get_size (plain), PLAIN, PLAIN_SIZE);

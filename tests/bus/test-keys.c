@@ -277,45 +277,15 @@ a_user_has_so_many_keys_and_no_more (Testbed *t, gconstpointer data)
   testbed_disconnect (other);
 }
 
-typedef struct
-{
-  gboolean done;
-  GVariant *reply;
-  GError *error;
-} Answer;
-
-static void
-on_answer (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  Answer *answer = user_data;
-
-  answer->reply = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, &answer->error);
-  answer->done = TRUE;
-}
-
-static gboolean
-is_answered (gpointer data)
-{
-  return ((Answer *) data)->done;
-}
-
-static void
-answer_clear (Answer *answer)
-{
-  g_clear_pointer (&answer->reply, g_variant_unref);
-  g_clear_error (&answer->error);
-  answer->done = FALSE;
-}
-
 /* Both calls are under way before one of them is answered. */
 static void
-create_at_once (GDBusConnection *clients[2], const char *name, Answer answers[2])
+create_at_once (GDBusConnection *clients[2], const char *name, TestbedAnswer answers[2])
 {
   for (guint i = 0; i < 2; i++)
     g_dbus_connection_call (clients[i], BUS_NAME, PATH_KEYS, "org.tpmid1.Keys", "CreateKey", create_parameters (name, NULL), NULL, 0,
-                            LIMIT_MS, NULL, on_answer, &answers[i]);
+                            LIMIT_MS, NULL, testbed_on_answer, &answers[i]);
   for (guint i = 0; i < 2; i++)
-    wait_until (is_answered, &answers[i]);
+    wait_until (testbed_is_answered, &answers[i]);
 }
 
 static char *
@@ -331,7 +301,7 @@ static void
 two_who_ask_at_the_same_moment_get_the_same_key (Testbed *t, gconstpointer data)
 {
   GDBusConnection *clients[2] = { testbed_connect (t), testbed_connect (t) };
-  Answer answers[2] = { { FALSE, NULL, NULL } };
+  TestbedAnswer answers[2] = { { FALSE, NULL, NULL } };
 
   testbed_boot (t);
   create_at_once (clients, "shared", answers);
@@ -341,7 +311,7 @@ two_who_ask_at_the_same_moment_get_the_same_key (Testbed *t, gconstpointer data)
       g_assert_no_error (answers[i].error);
       g_variant_get (answers[i].reply, "(&o)", &path);
       g_assert_cmpstr (path, ==, PATH_KEYS "/shared");
-      answer_clear (&answers[i]);
+      testbed_answer_clear (&answers[i]);
       testbed_disconnect (clients[i]);
     }
   testbed_wait_for_key (t, PATH_KEYS "/shared", "usable");
@@ -360,7 +330,7 @@ of_two_users_who_ask_for_one_name_one_gets_it (Testbed *t, gconstpointer data)
 {
   GDBusConnection *clients[2] = { testbed_connect_as (t, OTHER_USER, SIGN_GROUP), testbed_connect_as (t, "games", SIGN_GROUP) };
   const guint uids[2] = { other_uid (), getpwnam ("games")->pw_uid };
-  Answer answers[2] = { { FALSE, NULL, NULL } };
+  TestbedAnswer answers[2] = { { FALSE, NULL, NULL } };
 
   testbed_boot (t);
   create_at_once (clients, "mine", answers);
@@ -371,7 +341,7 @@ of_two_users_who_ask_for_one_name_one_gets_it (Testbed *t, gconstpointer data)
   g_assert_cmpuint (get_owner (t, PATH_KEYS "/mine"), ==, uids[winner]);
   for (guint i = 0; i < 2; i++)
     {
-      answer_clear (&answers[i]);
+      testbed_answer_clear (&answers[i]);
       testbed_disconnect (clients[i]);
     }
 }

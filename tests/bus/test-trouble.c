@@ -8,40 +8,11 @@
 
 #define STATUS_LIMIT_US (G_USEC_PER_SEC) /* the promise is 50 ms; a machine that runs tests has other things to do */
 
-typedef struct
-{
-  gboolean done;
-  GVariant *reply;
-  GError *error;
-} Answer;
-
 static void
-on_answer (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  Answer *answer = user_data;
-
-  answer->reply = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, &answer->error);
-  answer->done = TRUE;
-}
-
-static void
-answer_clear (Answer *answer)
-{
-  g_clear_pointer (&answer->reply, g_variant_unref);
-  g_clear_error (&answer->error);
-}
-
-static gboolean
-is_answered (gpointer data)
-{
-  return ((Answer *) data)->done;
-}
-
-static void
-start_sign (GDBusConnection *client, guint8 fill, Answer *answer)
+start_sign (GDBusConnection *client, guint8 fill, TestbedAnswer *answer)
 {
   g_dbus_connection_call (client, BUS_NAME, PATH_KEY, "org.tpmid1.Key", "Sign", sign_parameters (32, fill, NULL), NULL, 0,
-                          LIMIT_MS, NULL, on_answer, answer);
+                          LIMIT_MS, NULL, testbed_on_answer, answer);
 }
 
 static void
@@ -79,7 +50,7 @@ wait_for_waiting (Testbed *t, guint64 number)
 static void
 the_status_answers_while_the_tpm_does_not (Testbed *t, gconstpointer data)
 {
-  Answer answer = { FALSE, NULL, NULL };
+  TestbedAnswer answer = { FALSE, NULL, NULL };
 
   testbed_start_tpm (t);
   testbed_start_daemon (t, "RequestTimeoutSec=1", NULL);
@@ -97,7 +68,7 @@ the_status_answers_while_the_tpm_does_not (Testbed *t, gconstpointer data)
       g_main_context_iteration (NULL, FALSE);
     }
   assert_remote_error (answer.error, "org.tpmid1.Error.Timeout");
-  answer_clear (&answer);
+  testbed_answer_clear (&answer);
   testbed_pause_tpm (t, FALSE);
   assert_signs (t);
 }
@@ -167,7 +138,7 @@ static void
 a_client_that_vanishes_mid_call_harms_nobody (Testbed *t, gconstpointer data)
 {
   GDBusConnection *client = testbed_connect (t);
-  Answer answers[4] = { { FALSE, NULL, NULL } };
+  TestbedAnswer answers[4] = { { FALSE, NULL, NULL } };
 
   testbed_boot (t);
   assert_signs (t);
@@ -182,14 +153,14 @@ a_client_that_vanishes_mid_call_harms_nobody (Testbed *t, gconstpointer data)
   assert_signs (t);
   for (guint i = 0; i < G_N_ELEMENTS (answers); i++)
     {
-      wait_until (is_answered, &answers[i]);
-      answer_clear (&answers[i]);
+      wait_until (testbed_is_answered, &answers[i]);
+      testbed_answer_clear (&answers[i]);
     }
   g_object_unref (client);
 }
 
 static guint
-count_busy (Answer *answers, guint n)
+count_busy (TestbedAnswer *answers, guint n)
 {
   guint busy = 0;
 
@@ -207,8 +178,8 @@ a_flood_is_busy_and_others_are_served (Testbed *t, gconstpointer data)
 {
   enum { FLOOD = 120 }; /* dbus-daemon itself refuses the 129th */
   GDBusConnection *client = testbed_connect (t);
-  g_autofree Answer *answers = g_new0 (Answer, FLOOD);
-  Answer other = { FALSE, NULL, NULL };
+  g_autofree TestbedAnswer *answers = g_new0 (TestbedAnswer, FLOOD);
+  TestbedAnswer other = { FALSE, NULL, NULL };
 
   testbed_boot (t);
   assert_signs (t);
@@ -216,24 +187,24 @@ a_flood_is_busy_and_others_are_served (Testbed *t, gconstpointer data)
   for (guint i = 0; i < FLOOD; i++)
     start_sign (client, 1, &answers[i]);
   /* Those that are refused are so at once, while the TPM does nothing at all. */
-  wait_until (is_answered, &answers[FLOOD - 1]);
+  wait_until (testbed_is_answered, &answers[FLOOD - 1]);
   assert_remote_error (answers[FLOOD - 1].error, "org.tpmid1.Error.Busy");
   start_sign (t->bus, 9, &other);
   g_dbus_connection_flush_sync (t->bus, NULL, NULL);
   testbed_pause_tpm (t, FALSE);
-  wait_until (is_answered, &other);
+  wait_until (testbed_is_answered, &other);
   g_assert_no_error (other.error);
   testbed_assert_verifies (t, other.reply, 9);
-  answer_clear (&other);
+  testbed_answer_clear (&other);
 
   for (guint i = 0; i < FLOOD; i++)
-    wait_until (is_answered, &answers[i]);
+    wait_until (testbed_is_answered, &answers[i]);
   /* Eight waiting (QueuePerClient=8), and one at the TPM where the TPM thread was quick enough to take it before. */
   guint served = FLOOD - count_busy (answers, FLOOD);
   g_assert_cmpuint (served, >=, 8);
   g_assert_cmpuint (served, <=, 9);
   for (guint i = 0; i < FLOOD; i++)
-    answer_clear (&answers[i]);
+    testbed_answer_clear (&answers[i]);
   g_dbus_connection_close_sync (client, NULL, NULL);
   g_object_unref (client);
 }
@@ -303,13 +274,13 @@ a_flood_of_one_user_from_many_connections_costs_others_nothing (Testbed *t, gcon
 
   for (guint i = 0; i < CALLS; i++)
     {
-      Answer answer = { FALSE, NULL, NULL };
+      TestbedAnswer answer = { FALSE, NULL, NULL };
       start_sign (t->bus, 9, &answer);
-      wait_until (is_answered, &answer);
+      wait_until (testbed_is_answered, &answer);
       g_assert_no_error (answer.error);
       if (i == 0)
         testbed_assert_verifies (t, answer.reply, 9);
-      answer_clear (&answer);
+      testbed_answer_clear (&answer);
     }
   /* It went on all the while, and was served where there was a place. */
   g_assert_cmpuint (flood.busy, >, FLOOD_CONNECTIONS);
@@ -346,7 +317,7 @@ is_making (gpointer data)
 static void
 while_a_key_is_made_others_are_busy_and_nothing_is_wrong (Testbed *t, gconstpointer data)
 {
-  Answer answer = { FALSE, NULL, NULL };
+  TestbedAnswer answer = { FALSE, NULL, NULL };
 
   testbed_start_tpm (t);
   testbed_start_daemon (t, "RequestTimeoutSec=1", NULL);
@@ -369,7 +340,7 @@ while_a_key_is_made_others_are_busy_and_nothing_is_wrong (Testbed *t, gconstpoin
     }
   g_assert_cmpint (g_get_monotonic_time () - begin, >=, G_USEC_PER_SEC);
   assert_remote_error (answer.error, "org.tpmid1.Error.Busy");
-  answer_clear (&answer);
+  testbed_answer_clear (&answer);
   g_assert_cmpuint (testbed_get_tpm_number (t, "waiting"), ==, 0);
   g_autofree char *state = testbed_get_string (t, "TpmState");
   g_assert_cmpstr (state, ==, "ready");
@@ -450,7 +421,7 @@ of_two_daemons_the_second_leaves_and_changes_nothing (Testbed *t, gconstpointer 
 static void
 a_stop_answers_those_who_wait (Testbed *t, gconstpointer data)
 {
-  Answer answers[4] = { { FALSE, NULL, NULL } };
+  TestbedAnswer answers[4] = { { FALSE, NULL, NULL } };
 
   testbed_boot (t);
   assert_signs (t);
@@ -461,17 +432,17 @@ a_stop_answers_those_who_wait (Testbed *t, gconstpointer data)
   gint64 begin = g_get_monotonic_time ();
   g_subprocess_send_signal (t->daemon, SIGTERM);
   for (guint i = 1; i < G_N_ELEMENTS (answers); i++)
-    wait_until (is_answered, &answers[i]);
+    wait_until (testbed_is_answered, &answers[i]);
   /* Long before the daemon gives up on the TPM. */
   g_assert_cmpint (g_get_monotonic_time () - begin, <, 5 * G_USEC_PER_SEC);
   testbed_pause_tpm (t, FALSE);
   testbed_stop_daemon (t);
-  wait_until (is_answered, &answers[0]);
+  wait_until (testbed_is_answered, &answers[0]);
   for (guint i = 0; i < G_N_ELEMENTS (answers); i++)
     {
       if (i > 0)
         assert_remote_error (answers[i].error, "org.tpmid1.Error.Cancelled");
-      answer_clear (&answers[i]);
+      testbed_answer_clear (&answers[i]);
     }
 }
 

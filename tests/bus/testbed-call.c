@@ -299,3 +299,26 @@ testbed_snapshot (Testbed *self)
   g_assert_cmpint (status, ==, 0);
   return output;
 }
+
+void
+testbed_on_answer (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  TestbedAnswer *answer = user_data;
+
+  answer->reply = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, &answer->error);
+  answer->done = TRUE;
+}
+
+gboolean
+testbed_is_answered (gpointer answer)
+{
+  return ((TestbedAnswer *) answer)->done;
+}
+
+void
+testbed_answer_clear (TestbedAnswer *answer)
+{
+  g_clear_pointer (&answer->reply, g_variant_unref);
+  g_clear_error (&answer->error);
+  answer->done = FALSE;
+}

@@ -88,6 +88,18 @@ guint testbed_listen (Testbed *self, GPtrArray *signals);
 /* Waits until one of the texts matches the glob pattern. */
 void wait_for_signal (GPtrArray *signals, const char *pattern);
 
+/* What came of an asynchronous call: zero before it, to be cleared after it; the callback, and a condition for wait_until(). */
+typedef struct
+{
+  gboolean done;
+  GVariant *reply;
+  GError *error;
+} TestbedAnswer;
+
+void testbed_on_answer (GObject *source, GAsyncResult *result, gpointer answer);
+gboolean testbed_is_answered (gpointer answer);
+void testbed_answer_clear (TestbedAnswer *answer);
+
 /* Parameters (ay, options as text or NULL). */
 GVariant *bytes_parameters (gconstpointer data, gsize size, const char *options);
 /* Parameters of Sign: a digest of @size bytes @fill and options as text, or NULL. */
