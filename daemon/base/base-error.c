@@ -72,6 +72,8 @@ static const char *const dbus_names[] = {
   [TPMID_ERROR_UNTRUSTED_RESPONSE] = DBUS_PREFIX "UntrustedResponse",
   [TPMID_ERROR_DECRYPT_FAILED] = DBUS_PREFIX "DecryptFailed",
   [TPMID_ERROR_QUOTA_EXCEEDED] = DBUS_PREFIX "QuotaExceeded",
+  [TPMID_ERROR_WRONG_STATE] = DBUS_PREFIX "WrongState",
+  [TPMID_ERROR_CERTIFICATE_MISMATCH] = DBUS_PREFIX "CertificateMismatch",
 };
 
 G_STATIC_ASSERT (G_N_ELEMENTS (dbus_names) == TPMID_N_ERRORS);

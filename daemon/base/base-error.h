@@ -57,6 +57,8 @@ typedef enum
   TPMID_ERROR_UNTRUSTED_RESPONSE,      /* an answer of the TPM did not verify: something sits on the wire */
   TPMID_ERROR_DECRYPT_FAILED,          /* the ciphertext does not decrypt with this key and scheme; why is not told */
   TPMID_ERROR_QUOTA_EXCEEDED,          /* this user has as many keys as he may have: delete one, or raise KeysPerUser= */
+  TPMID_ERROR_WRONG_STATE,             /* not in this mode or state of the device; the message says what fits */
+  TPMID_ERROR_CERTIFICATE_MISMATCH,    /* the certificate, or its chain, does not fit the key */
   TPMID_N_ERRORS                       /*< skip >*/
 } TpmidError;
 
