@@ -24,7 +24,7 @@ G_BEGIN_DECLS
  * To the TPM: the key that the record names, else a new one at DeviceKeyHandle=, becomes the device's with its kept certificate, or a new
  * self-signed one; the software key and certificate go to STATE/kept. So each undoes the other.
  *
- * To software: no command. To the TPM: 3 with the key in its place, at most 16 with a new one.
+ * To software: no command. To the TPM: 3 with the key in its place, 18 with a new one, where its parent is not there yet either.
  */
 gboolean identity_migration_carry_out (TpmLink *link, const BaseConfig *config, gboolean to_tpm, const char *serial, GError **error);
 

@@ -49,7 +49,7 @@ IdentityBackend *identity_rotation_load_next (const BaseConfig *config, const Id
  * carried on; when there is none, nothing was changed. The old key and certificate are kept for identity_rotation_rollback(), if there is a
  * slots/current.pem (an older release made none): else this is logged.
  *
- * 18 commands with the parent in the link's cache.
+ * 17 commands with the parent in the link's cache, 20 with a self-signed certificate.
  */
 gboolean identity_rotation_commit (TpmLink *link, const BaseConfig *config, const IdentityRecord *record, const char *pem, const char *serial,
                                    GError **error);
@@ -62,7 +62,7 @@ gboolean identity_rotation_commit (TpmLink *link, const BaseConfig *config, cons
  * Where a next key waits to be committed: removes it. Else makes the previous key with its certificate the device's again; the key that they
  * replace is gone for good. As to failing: as identity_rotation_commit().
  *
- * No command, or 18 as identity_rotation_commit().
+ * No command, or 17 as identity_rotation_commit().
  */
 gboolean identity_rotation_rollback (TpmLink *link, const BaseConfig *config, const IdentityRecord *record, GError **error);
 

@@ -88,7 +88,10 @@ load (const char *path, IdentityTss2 *ret_key, GError **error)
   if (size > 0 && identity_tss2_decode (pem, size, path, ret_key, &cause))
     return TRUE;
   /* No key in the file is not the same as no file. */
-  g_set_error (error, TPMID_ERROR, TPMID_ERROR_CORRUPT, "%s", cause != NULL ? cause->message : path);
+  if (cause != NULL)
+    g_set_error_literal (error, TPMID_ERROR, TPMID_ERROR_CORRUPT, cause->message);
+  else
+    g_set_error (error, TPMID_ERROR, TPMID_ERROR_CORRUPT, "%s is empty", path);
   return FALSE;
 }
 

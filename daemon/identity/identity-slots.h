@@ -98,7 +98,7 @@ gboolean identity_slots_set_aside (const BaseConfig *config, IdentitySlot slot, 
  *   those of tpm_key_evict() and tpm_make_persistent()
  *
  * TPM thread. Makes @key the one at @handle, in place of another identity key of ours, which is gone for good then; that @key loads and signs
- * is shown before. 2 commands when it is there already, 6 where nothing is there, 10 where another key is; one or two more where the parent is
+ * is shown before. 2 commands when it is there already, 5 where nothing is there, 12 where another key is; one or two more where the parent is
  * not in the link's cache. May be repeated from any point.
  */
 gboolean identity_slots_put_in_tpm (TpmLink *link, const IdentitySlotKey *key, guint32 handle, GError **error);
