@@ -67,6 +67,13 @@ tpm_cache_remove (TpmCache *self, ESYS_CONTEXT *esys, guint32 handle)
 }
 
 void
+tpm_cache_empty (TpmCache *self, ESYS_CONTEXT *esys)
+{
+  while (self->n_entries > 0)
+    tpm_cache_remove (self, esys, self->entries[0].handle);
+}
+
+void
 tpm_cache_reset (TpmCache *self)
 {
   self->n_entries = 0;

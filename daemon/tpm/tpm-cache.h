@@ -65,6 +65,13 @@ TpmNote *tpm_cache_note (TpmCache *self, guint32 handle);
 void tpm_cache_remove (TpmCache *self, ESYS_CONTEXT *esys, guint32 handle);
 
 /**
+ * tpm_cache_empty:
+ *
+ * Removes everything.
+ */
+void tpm_cache_empty (TpmCache *self, ESYS_CONTEXT *esys);
+
+/**
  * tpm_cache_reset:
  *
  * Forgets everything, for when the ESYS context is gone and its objects with it.

@@ -234,3 +234,11 @@ tpm_facts_read_handles (ESYS_CONTEXT *esys, guint32 first, guint max, GArray **r
   *ret_handles = g_steal_pointer (&handles);
   return TSS2_RC_SUCCESS;
 }
+
+gboolean
+tpm_facts_is_set (const TpmFacts *facts, TpmHierarchy hierarchy)
+{
+  return (hierarchy == TPM_HIERARCHY_OWNER && facts->owner_auth_set)
+         || (hierarchy == TPM_HIERARCHY_ENDORSEMENT && facts->endorsement_auth_set)
+         || (hierarchy == TPM_HIERARCHY_LOCKOUT && facts->lockout_auth_set);
+}

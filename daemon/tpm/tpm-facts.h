@@ -25,6 +25,13 @@ TSS2_RC tpm_facts_read_fixed (ESYS_CONTEXT *esys, TpmFacts *facts);
 TSS2_RC tpm_facts_read_variable (ESYS_CONTEXT *esys, TpmFacts *facts, gboolean *ret_complete);
 
 /**
+ * tpm_facts_is_set:
+ *
+ * Pure. Returns: see tpm_hierarchy_is_set()
+ */
+gboolean tpm_facts_is_set (const TpmFacts *facts, TpmHierarchy hierarchy);
+
+/**
  * tpm_facts_read_handles:
  * @first: first handle of the range
  * @max: at most so many

@@ -1,106 +1,27 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "tpm-hierarchy-private.h"
+#include "tpm-hierarchy.h"
 
-#include "tpm-auto.h"
+#include "base-error.h"
+#include "tpm-authority.h"
+#include "tpm-facts.h"
+#include "tpm-passwords.h"
+#include "tpm-primary.h"
 #include "tpm-rc.h"
-#include "tpm-template.h"
+#include "tpm-session.h"
+#include "tpm-wipe.h"
 
 #include <string.h>
 
-typedef struct
+const char *
+tpm_hierarchy_name (TpmHierarchy hierarchy)
 {
-  const char *name;
-  ESYS_TR tr;
-  const char *remedy;
-  void (*fill_template) (TPM2B_PUBLIC *ret_template);
-} Row;
-
-static const Row rows[] = {
-  [TPM_HIERARCHY_OWNER] = { "owner", ESYS_TR_RH_OWNER, "tpm2_changeauth -c owner -p PASSWORD", tpm_template_storage_root },
-  [TPM_HIERARCHY_ENDORSEMENT] = { "endorsement", ESYS_TR_RH_ENDORSEMENT, "tpm2_changeauth -c endorsement -p PASSWORD",
-                                  tpm_template_endorsement },
-};
-
-static gboolean
-needs_password (TpmLink *link, TpmHierarchy hierarchy)
-{
-  const TpmFacts *facts = tpm_link_facts (link);
-
-  return hierarchy == TPM_HIERARCHY_OWNER ? facts->owner_auth_set : facts->endorsement_auth_set;
-}
-
-static gboolean
-is_enabled (TpmLink *link, TpmHierarchy hierarchy)
-{
-  const TpmFacts *facts = tpm_link_facts (link);
-
-  return hierarchy == TPM_HIERARCHY_OWNER ? facts->owner_enabled : facts->endorsement_enabled;
-}
-
-static gboolean
-fail_password (TpmHierarchy hierarchy, GError **error)
-{
-  g_set_error (
-      error, TPMID_ERROR, TPMID_ERROR_HIERARCHY_AUTH_REQUIRED,
-      "somebody else has set a password on the %s hierarchy of the TPM; remove it (%s), or clear the TPM in the firmware's setup",
-      rows[hierarchy].name, rows[hierarchy].remedy);
-  return FALSE;
+  return tpm_authority_name (hierarchy);
 }
 
 gboolean
-tpm_hierarchy_check (TpmLink *link, TpmHierarchy hierarchy, GError **error)
+tpm_hierarchy_is_set (const TpmFacts *facts, TpmHierarchy hierarchy)
 {
-  if (!needs_password (link, hierarchy) && is_enabled (link, hierarchy))
-    return TRUE;
-  if (!tpm_link_refresh_facts (link, error))
-    return FALSE;
-
-  if (!is_enabled (link, hierarchy))
-    {
-      g_set_error (error, TPMID_ERROR, TPMID_ERROR_HIERARCHY_DISABLED,
-                   "the %s hierarchy of the TPM is switched off; enable it in the firmware's setup", rows[hierarchy].name);
-      return FALSE;
-    }
-  return !needs_password (link, hierarchy) || fail_password (hierarchy, error);
-}
-
-gboolean
-tpm_hierarchy_fail (TpmLink *link, TpmHierarchy hierarchy, TSS2_RC rc, GError **error, const char *doing)
-{
-  if (tpm_rc_to_error (rc) != TPMID_ERROR_AUTH_FAILED)
-    return tpm_link_fail (link, rc, error, doing);
-  /* Set since the link opened. With the facts read again nothing will try once more. */
-  (void) tpm_link_refresh_facts (link, NULL);
-  (void) fail_password (hierarchy, error);
-  tpm_rc_note (error, rc);
-  return FALSE;
-}
-
-gboolean
-tpm_hierarchy_make_primary (TpmLink *link, TpmHierarchy hierarchy, TpmTransient *primary, guint8 ret_name[TPM_NAME_SIZE],
-                            GError **error)
-{
-  ESYS_CONTEXT *esys = tpm_link_esys (link);
-  TPM2B_PUBLIC template;
-  TPM2B_SENSITIVE_CREATE no_sensitive = { 0 };
-  TPM2B_DATA no_outside_info = { 0 };
-  TPML_PCR_SELECTION no_pcrs = { 0 };
-  g_autoptr (TPM2B_NAME) name = NULL;
-  g_autofree char *doing = g_strdup_printf ("make the primary key of the %s hierarchy", rows[hierarchy].name);
-
-  rows[hierarchy].fill_template (&template);
-  TSS2_RC rc = Esys_CreatePrimary (esys, rows[hierarchy].tr, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &no_sensitive,
-                                   &template, &no_outside_info, &no_pcrs, &primary->tr, NULL, NULL, NULL, NULL);
-  if (rc != TSS2_RC_SUCCESS)
-    return tpm_hierarchy_fail (link, hierarchy, rc, error, doing);
-
-  rc = Esys_TR_GetName (esys, primary->tr, &name);
-  if (rc != TSS2_RC_SUCCESS)
-    return tpm_link_fail (link, rc, error, doing);
-  if (name->size != TPM_NAME_SIZE)
-    return tpm_link_fail (link, TSS2_ESYS_RC_MALFORMED_RESPONSE, error, doing);
-  memcpy (ret_name, name->name, TPM_NAME_SIZE);
-  return TRUE;
+  return tpm_facts_is_set (facts, hierarchy);
 }
 
 gboolean
@@ -108,5 +29,139 @@ tpm_hierarchy_read_anchor (TpmLink *link, TpmHierarchy hierarchy, guint8 ret_nam
 {
   g_auto (TpmTransient) primary = { link, ESYS_TR_NONE };
 
-  return tpm_hierarchy_check (link, hierarchy, error) && tpm_hierarchy_make_primary (link, hierarchy, &primary, ret_name, error);
+  return tpm_primary_make (link, hierarchy, &primary, ret_name, error);
+}
+
+static void
+note_password (TpmLink *link, TpmHierarchy hierarchy, BaseSecret *password)
+{
+  TpmFacts facts = *tpm_link_facts (link);
+
+  facts.owner_auth_set = hierarchy == TPM_HIERARCHY_OWNER ? password != NULL : facts.owner_auth_set;
+  facts.endorsement_auth_set = hierarchy == TPM_HIERARCHY_ENDORSEMENT ? password != NULL : facts.endorsement_auth_set;
+  facts.lockout_auth_set = hierarchy == TPM_HIERARCHY_LOCKOUT ? password != NULL : facts.lockout_auth_set;
+  tpm_link_set_facts (link, &facts);
+  tpm_link_set_password (link, hierarchy, NULL);
+  tpm_link_set_password (link, hierarchy, password);
+}
+
+static gboolean
+send_change (TpmAuthority *authority, const TPM2B_AUTH *password, GError **error)
+{
+  TpmLink *link = authority->session.link;
+  g_autofree char *doing = g_strdup_printf ("change the password of the %s hierarchy", tpm_authority_name (authority->hierarchy));
+  TSS2_RC rc = Esys_HierarchyChangeAuth (tpm_link_esys (link), authority->tr, authority->by, ESYS_TR_NONE, ESYS_TR_NONE, password);
+
+  tpm_wipe_traces (link, rc);
+  return tpm_authority_end (authority, rc, error, doing);
+}
+
+static gboolean
+change (TpmLink *link, TpmHierarchy hierarchy, const TpmParent *parent, const TPM2B_AUTH *password, GError **error)
+{
+  g_auto (TpmAuthority) authority = TPM_AUTHORITY (link, hierarchy);
+  gboolean opened = password->size > 0 ? tpm_session_authorize (parent, &authority, error) : tpm_authority_open (&authority, error);
+
+  return opened && send_change (&authority, password, error);
+}
+
+gboolean
+tpm_hierarchy_change_password (TpmLink *link, TpmHierarchy hierarchy, const TpmParent *parent, BaseSecret *password, GError **error)
+{
+  TPM2B_AUTH auth;
+
+  if (!tpm_passwords_to_auth (password, &auth) || (password != NULL && auth.size == 0))
+    {
+      g_set_error (error, TPMID_ERROR, TPMID_ERROR_INVALID_ARGUMENT, "a password of the TPM has 1 to %u bytes, not all zero",
+                   (guint) sizeof auth.buffer);
+      return FALSE;
+    }
+  gboolean changed = change (link, hierarchy, parent, &auth, error);
+  explicit_bzero (&auth, sizeof auth);
+  if (changed)
+    note_password (link, hierarchy, password);
+  return changed;
+}
+
+gboolean
+tpm_hierarchy_clear (TpmLink *link, GError **error)
+{
+  g_auto (TpmAuthority) authority = TPM_AUTHORITY (link, TPM_HIERARCHY_LOCKOUT);
+
+  if (!tpm_authority_open (&authority, error))
+    return FALSE;
+  if (tpm_link_facts (link)->clear_disabled)
+    return tpm_rc_set_error (error, TPM2_RC_DISABLED, "clear the TPM");
+  TSS2_RC rc = Esys_Clear (tpm_link_esys (link), authority.tr, authority.by, ESYS_TR_NONE, ESYS_TR_NONE);
+  if (!tpm_authority_end (&authority, rc, error, "clear the TPM"))
+    return FALSE;
+  tpm_link_forget_all (link);
+  return tpm_link_check_open (link, error) && tpm_link_refresh_facts (link, error);
+}
+
+gboolean
+tpm_hierarchy_set_lockout_parameters (TpmLink *link, guint32 limit, guint32 interval_sec, guint32 recovery_sec, GError **error)
+{
+  g_auto (TpmAuthority) authority = TPM_AUTHORITY (link, TPM_HIERARCHY_LOCKOUT);
+
+  if (!tpm_authority_open (&authority, error))
+    return FALSE;
+  TSS2_RC rc = Esys_DictionaryAttackParameters (tpm_link_esys (link), authority.tr, authority.by, ESYS_TR_NONE, ESYS_TR_NONE, limit,
+                                                interval_sec, recovery_sec);
+  if (!tpm_authority_end (&authority, rc, error, "set the dictionary-attack parameters"))
+    return FALSE;
+
+  TpmFacts facts = *tpm_link_facts (link);
+  facts.lockout_limit = limit;
+  facts.lockout_interval_sec = interval_sec;
+  facts.lockout_recovery_sec = recovery_sec;
+  tpm_link_set_facts (link, &facts);
+  return TRUE;
+}
+
+gboolean
+tpm_hierarchy_reset_lockout (TpmLink *link, GError **error)
+{
+  g_auto (TpmAuthority) authority = TPM_AUTHORITY (link, TPM_HIERARCHY_LOCKOUT);
+
+  if (!tpm_authority_open (&authority, error))
+    return FALSE;
+  TSS2_RC rc = Esys_DictionaryAttackLockReset (tpm_link_esys (link), authority.tr, authority.by, ESYS_TR_NONE, ESYS_TR_NONE);
+  if (!tpm_authority_end (&authority, rc, error, "reset the dictionary-attack counter"))
+    return FALSE;
+
+  TpmFacts facts = *tpm_link_facts (link);
+  facts.lockout_counter = 0;
+  facts.in_lockout = FALSE;
+  tpm_link_set_facts (link, &facts);
+  return TRUE;
+}
+
+/* From empty to empty: changes nothing, and reveals nothing. */
+static gboolean
+try_platform (TpmLink *link, gboolean *ret_is_open, GError **error)
+{
+  static const TPM2B_AUTH empty = { 0 };
+  TSS2_RC rc = Esys_HierarchyChangeAuth (tpm_link_esys (link), ESYS_TR_RH_PLATFORM, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &empty);
+  TpmidError code = rc == TSS2_RC_SUCCESS ? TPMID_N_ERRORS : tpm_rc_to_error (rc);
+
+  if (rc != TSS2_RC_SUCCESS && code != TPMID_ERROR_AUTH_FAILED && code != TPMID_ERROR_HIERARCHY_DISABLED)
+    return tpm_link_fail (link, rc, error, "try the platform hierarchy");
+  *ret_is_open = rc == TSS2_RC_SUCCESS;
+  return TRUE;
+}
+
+gboolean
+tpm_hierarchy_close_platform (TpmLink *link, BaseSecret *password, gboolean *ret_was_open, GError **error)
+{
+  gboolean is_open = FALSE;
+
+  tpm_link_set_password (link, TPM_HIERARCHY_PLATFORM, NULL);
+  if (!try_platform (link, &is_open, error)
+      || (is_open && !tpm_hierarchy_change_password (link, TPM_HIERARCHY_PLATFORM, NULL, password, error)))
+    return FALSE;
+  tpm_link_set_password (link, TPM_HIERARCHY_PLATFORM, NULL);
+  if (ret_was_open != NULL)
+    *ret_was_open = is_open;
+  return TRUE;
 }

@@ -37,7 +37,7 @@ gboolean tpm_key_load_ref (TpmLink *link, const TpmKeyRef *ref, TpmTransient *ke
  * @handle: a free persistent handle
  * @error: TPMID_ERROR_HIERARCHY_AUTH_REQUIRED, _NV_FULL and those of the link
  *
- * Makes a key persistent; it is in the link's cache then. One command.
+ * Makes a key persistent; it is in the link's cache then. One command, and one for the owner's password.
  */
 gboolean tpm_key_keep (TpmLink *link, ESYS_TR key, const TpmPublic *public, guint32 handle, GError **error);
 

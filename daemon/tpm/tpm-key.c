@@ -3,17 +3,16 @@
 
 #include "tpm-auto.h"
 #include "tpm-blob-private.h"
-#include "tpm-hierarchy-private.h"
 #include "tpm-parent.h"
+#include "tpm-persist.h"
 #include "tpm-rc.h"
 #include "tpm-session.h"
 #include "tpm-template.h"
+#include "tpm-wipe.h"
 
 #include <string.h>
-#include <tss2/tss2_sys.h>
 
 #define DOING_SIZE 64
-#define WIPED_STACK (32 * 1024)
 
 typedef struct
 {
@@ -101,16 +100,31 @@ gboolean
 tpm_key_keep (TpmLink *link, ESYS_TR key, const TpmPublic *public, guint32 handle, GError **error)
 {
   char doing[DOING_SIZE];
-  ESYS_TR tr = ESYS_TR_NONE;
 
   describe (doing, "make a key persistent at", handle);
-  TSS2_RC rc = Esys_EvictControl (tpm_link_esys (link), ESYS_TR_RH_OWNER, key, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
-                                  handle, &tr);
-  if (rc != TSS2_RC_SUCCESS)
-    return tpm_hierarchy_fail (link, TPM_HIERARCHY_OWNER, rc, error, doing);
-  tpm_link_adopt_persistent (link, handle, tr);
+  if (!tpm_persist_keep (link, key, handle, doing, error))
+    return FALSE;
   note_public (link, handle, public);
   return TRUE;
+}
+
+gboolean
+tpm_key_evict (TpmLink *link, guint32 handle, TpmPurpose purpose, GError **error)
+{
+  g_autoptr (GError) cause = NULL;
+  char doing[DOING_SIZE];
+  TpmPublic public;
+  ESYS_TR tr;
+
+  if (!tpm_key_find (link, handle, purpose, &public, &cause))
+    {
+      if (g_error_matches (cause, TPMID_ERROR, TPMID_ERROR_NOT_FOUND))
+        return TRUE;
+      g_propagate_error (error, g_steal_pointer (&cause));
+      return FALSE;
+    }
+  describe (doing, "remove the key at", handle);
+  return tpm_link_get_persistent (link, handle, &tr, error) && tpm_persist_remove (link, tr, handle, doing, error);
 }
 
 gboolean
@@ -276,29 +290,6 @@ tpm_key_sign (TpmLink *link, const TpmKeyRef *key, TpmHash hash, const guint8 *d
   return TRUE;
 }
 
-/* ESYS decrypts the answer in the buffer that it came in, and leaves it there. */
-static void
-wipe_answer (TpmLink *link)
-{
-  TSS2_SYS_CONTEXT *sys = NULL;
-  const uint8_t *parameter = NULL;
-  size_t size = 0;
-
-  if (Esys_GetSysContext (tpm_link_esys (link), &sys) == TSS2_RC_SUCCESS
-      && Tss2_Sys_GetEncryptParam (sys, &size, &parameter) == TSS2_RC_SUCCESS)
-    explicit_bzero ((gpointer) parameter, size);
-}
-
-/* ESYS also leaves it in its stack frames, in arrays as large as an answer (TPM2_MAX_RESPONSE_SIZE, three of them). Called from where it was
- * called, this covers them. */
-static void __attribute__ ((noinline))
-wipe_stack (void)
-{
-  guint8 frames[WIPED_STACK];
-
-  explicit_bzero (frames, sizeof frames);
-}
-
 static TSS2_RC
 decrypt_in_session (TpmLink *link, ESYS_TR key, ESYS_TR session, const TPM2B_PUBLIC_KEY_RSA *ciphertext, TPM2B_PUBLIC_KEY_RSA **ret_block)
 {
@@ -306,9 +297,7 @@ decrypt_in_session (TpmLink *link, ESYS_TR key, ESYS_TR session, const TPM2B_PUB
   static const TPM2B_DATA no_label = { 0 };
   TSS2_RC rc = Esys_RSA_Decrypt (tpm_link_esys (link), key, session, ESYS_TR_NONE, ESYS_TR_NONE, ciphertext, &raw, &no_label, ret_block);
 
-  if (rc == TSS2_RC_SUCCESS)
-    wipe_answer (link);
-  wipe_stack ();
+  tpm_wipe_traces (link, rc);
   return rc;
 }
 

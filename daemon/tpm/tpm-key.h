@@ -46,6 +46,16 @@ gboolean tpm_key_decrypt (TpmLink *link, const TpmKeyRef *key, const guint8 *cip
                           GError **error);
 
 /**
+ * tpm_key_evict:
+ * @handle: persistent handle
+ * @purpose: what the key there must be for: a purpose with a tag
+ * @error: TPMID_ERROR_HANDLE_TAKEN when something else lies there: it is not touched; _HIERARCHY_AUTH_REQUIRED and those of the link
+ *
+ * Removes a key of ours from its place; nothing there is a success. Three commands, and one for the owner's password; one when nothing is there.
+ */
+gboolean tpm_key_evict (TpmLink *link, guint32 handle, TpmPurpose purpose, GError **error);
+
+/**
  * tpm_key_hash_size:
  *
  * Returns: bytes in a digest of @hash: 32, 48 or 64

@@ -62,6 +62,35 @@ void tpm_link_flush (TpmLink *link, ESYS_TR tr);
 const TpmFacts *tpm_link_facts (TpmLink *link);
 
 /**
+ * tpm_link_set_facts:
+ * @facts: what the TPM says now, as a command that succeeded made it
+ *
+ * No command.
+ */
+void tpm_link_set_facts (TpmLink *link, const TpmFacts *facts);
+
+/**
+ * tpm_link_peek_password:
+ *
+ * Returns: (transfer none) (nullable): the password of @hierarchy that is known; TPM thread
+ */
+BaseSecret *tpm_link_peek_password (TpmLink *link, TpmHierarchy hierarchy);
+
+/**
+ * tpm_link_refuse_password:
+ *
+ * The TPM refused the password of @hierarchy.
+ */
+void tpm_link_refuse_password (TpmLink *link, TpmHierarchy hierarchy);
+
+/**
+ * tpm_link_forget_all:
+ *
+ * Empties the link's cache, and flushes its session: after TPM2_Clear nothing of it is true any more.
+ */
+void tpm_link_forget_all (TpmLink *link);
+
+/**
  * tpm_link_has_handle:
  * @handle: persistent or NV handle
  * @ret_exists: (out): whether it is defined

@@ -6,6 +6,7 @@
 #include "tpm-device.h"
 #include "tpm-facts.h"
 #include "tpm-open.h"
+#include "tpm-passwords.h"
 #include "tpm-rc.h"
 
 #include <string.h>
@@ -29,6 +30,7 @@ struct TpmLink
   TpmCache cache;
   ESYS_TR session;
   TpmFacts facts;
+  TpmPasswords passwords;
   TpmTctiFault fault;
   gpointer fault_data;
   gboolean opened_once;
@@ -109,6 +111,7 @@ set_status (TpmLink *link, TpmState state, const char *detail)
 static void
 publish_facts (TpmLink *link)
 {
+  tpm_passwords_drop_stale (&link->passwords, &link->facts);
   g_mutex_lock (&link->mutex);
   link->status.facts = link->facts;
   g_mutex_unlock (&link->mutex);
@@ -155,6 +158,7 @@ tpm_link_free (TpmLink *link)
   if (link->esys != NULL)
     tpm_link_close (link);
   g_clear_error (&link->last_error);
+  tpm_passwords_clear (&link->passwords);
   g_mutex_clear (&link->mutex);
   g_free (link->tcti_option);
   g_free (link->sysfs_root);
@@ -423,6 +427,58 @@ tpm_link_facts (TpmLink *link)
 {
   assert_thread (link);
   return &link->facts;
+}
+
+void
+tpm_link_set_facts (TpmLink *link, const TpmFacts *facts)
+{
+  assert_thread (link);
+  link->facts = *facts;
+  publish_facts (link);
+}
+
+void
+tpm_link_set_password (TpmLink *link, TpmHierarchy hierarchy, BaseSecret *password)
+{
+  assert_thread (link);
+  tpm_passwords_set (&link->passwords, hierarchy, password);
+}
+
+gboolean
+tpm_link_has_password (TpmLink *link, TpmHierarchy hierarchy)
+{
+  return tpm_link_peek_password (link, hierarchy) != NULL;
+}
+
+gboolean
+tpm_link_is_password_wrong (TpmLink *link, TpmHierarchy hierarchy)
+{
+  assert_thread (link);
+  return link->passwords.rows[hierarchy].refused != NULL;
+}
+
+BaseSecret *
+tpm_link_peek_password (TpmLink *link, TpmHierarchy hierarchy)
+{
+  assert_thread (link);
+  return link->passwords.rows[hierarchy].known;
+}
+
+void
+tpm_link_refuse_password (TpmLink *link, TpmHierarchy hierarchy)
+{
+  assert_thread (link);
+  tpm_passwords_refuse (&link->passwords, hierarchy);
+}
+
+void
+tpm_link_forget_all (TpmLink *link)
+{
+  if (link->session != ESYS_TR_NONE)
+    tpm_link_flush (link, link->session);
+  link->session = ESYS_TR_NONE;
+  if (tpm_link_is_open (link))
+    tpm_cache_empty (&link->cache, link->esys);
 }
 
 static void

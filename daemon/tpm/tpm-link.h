@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "base-secret.h"
 #include "tpm-types.h"
 
 G_BEGIN_DECLS
@@ -102,6 +103,31 @@ void tpm_link_close (TpmLink *link);
  * Any thread; never waits for the TPM.
  */
 void tpm_link_get_status (TpmLink *link, TpmLinkStatus *ret_status);
+
+/**
+ * tpm_link_set_password:
+ * @password: (nullable): takes a reference; %NULL = none is known
+ *
+ * TPM thread; also while the link is closed. What authorizes the commands of @hierarchy from now on, also after the link was opened
+ * again, wherever the TPM says that the hierarchy has a password. It never crosses the wire: it is the key of an HMAC session. A password
+ * that the TPM refuses is dropped at once, and this function does not take it again; one of a hierarchy whose password turns out to be
+ * empty is dropped too. No command.
+ */
+void tpm_link_set_password (TpmLink *link, TpmHierarchy hierarchy, BaseSecret *password);
+
+/**
+ * tpm_link_has_password:
+ *
+ * Returns: whether a password of @hierarchy is known, and the TPM has not refused it; TPM thread
+ */
+gboolean tpm_link_has_password (TpmLink *link, TpmHierarchy hierarchy);
+
+/**
+ * tpm_link_is_password_wrong:
+ *
+ * Returns: whether the TPM refused the last password of @hierarchy that was set; TPM thread
+ */
+gboolean tpm_link_is_password_wrong (TpmLink *link, TpmHierarchy hierarchy);
 
 /**
  * tpm_link_is_generating:

@@ -6,6 +6,7 @@
 #include "tpm-blob-private.h"
 #include "tpm-key-private.h"
 #include "tpm-parent.h"
+#include "tpm-primary.h"
 #include "tpm-template.h"
 
 #include <string.h>
@@ -24,8 +25,7 @@ get_parent (TpmLink *link, const TpmParent *parent, TpmTransient *primary, ESYS_
 {
   if (parent != NULL)
     return tpm_parent_get (link, parent, ret_tr, ret_name, error);
-  if (!tpm_hierarchy_check (link, TPM_HIERARCHY_OWNER, error)
-      || !tpm_hierarchy_make_primary (link, TPM_HIERARCHY_OWNER, primary, ret_name, error))
+  if (!tpm_primary_make (link, TPM_HIERARCHY_OWNER, primary, ret_name, error))
     return FALSE;
   *ret_tr = primary->tr;
   return TRUE;

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "tpm-nv.h"
+#include "tpm-nv-private.h"
 
 #include "base-error.h"
+#include "tpm-authority.h"
 #include "tpm-auto.h"
-#include "tpm-guard.h"
-#include "tpm-hierarchy-private.h"
 #include "tpm-template.h"
 
 #include <string.h>
@@ -22,9 +21,8 @@ describe (char doing[DOING_SIZE], const char *verb, guint32 index)
   (void) g_snprintf (doing, DOING_SIZE, "%s NV index 0x%08x", verb, index);
 }
 
-/* Two commands: what ESYS wants to know of the index, and what we do. */
-static gboolean
-open_index (TpmLink *link, guint32 index, TpmReference *reference, TPMS_NV_PUBLIC *ret_public, GError **error)
+gboolean
+tpm_nv_open (TpmLink *link, guint32 index, TpmReference *reference, TPMS_NV_PUBLIC *ret_public, GError **error)
 {
   g_autoptr (TPM2B_NV_PUBLIC) public = NULL;
   char doing[DOING_SIZE];
@@ -52,7 +50,7 @@ tpm_nv_describe (TpmLink *link, guint32 index, TpmNvInfo *ret_info, GError **err
   g_auto (TpmReference) reference = { link, ESYS_TR_NONE };
   TPMS_NV_PUBLIC public;
 
-  if (!open_index (link, index, &reference, &public, error))
+  if (!tpm_nv_open (link, index, &reference, &public, error))
     return FALSE;
   *ret_info = (TpmNvInfo){
     .size = public.dataSize,
@@ -65,18 +63,8 @@ tpm_nv_describe (TpmLink *link, guint32 index, TpmNvInfo *ret_info, GError **err
 }
 
 static gboolean
-choose_reader (TpmLink *link, const TPMS_NV_PUBLIC *public, ESYS_TR index, ESYS_TR *ret_reader, GError **error)
+fail_no_way_in (const TPMS_NV_PUBLIC *public, GError **error)
 {
-  if (reads_by_itself (public))
-    {
-      *ret_reader = index;
-      return TRUE;
-    }
-  if ((public->attributes & TPMA_NV_OWNERREAD) != 0)
-    {
-      *ret_reader = ESYS_TR_RH_OWNER;
-      return tpm_hierarchy_check (link, TPM_HIERARCHY_OWNER, error);
-    }
   g_set_error (error, TPMID_ERROR, TPMID_ERROR_AUTH_FAILED,
                "NV index 0x%08x cannot be read without a password; define it with ownerread, or with authread and no_da",
                public->nvIndex);
@@ -84,27 +72,35 @@ choose_reader (TpmLink *link, const TPMS_NV_PUBLIC *public, ESYS_TR index, ESYS_
 }
 
 static gboolean
-read_pieces (TpmLink *link, const TPMS_NV_PUBLIC *public, ESYS_TR index, ESYS_TR reader, GByteArray *bytes, GError **error)
+check_readable (const TPMS_NV_PUBLIC *public, GError **error)
 {
-  guint piece = tpm_link_facts (link)->nv_buffer_max;
+  if ((public->attributes & TPMA_NV_WRITTEN) == 0)
+    {
+      g_set_error (error, TPMID_ERROR, TPMID_ERROR_NOT_FOUND, "NV index 0x%08x has not been written", public->nvIndex);
+      return FALSE;
+    }
+  return reads_by_itself (public) || (public->attributes & TPMA_NV_OWNERREAD) != 0 || fail_no_way_in (public, error);
+}
+
+/* One command; with the owner's password one more. */
+static gboolean
+read_piece (TpmLink *link, const TPMS_NV_PUBLIC *public, ESYS_TR index, guint offset, TPM2B_MAX_NV_BUFFER **ret_data, GError **error)
+{
+  g_auto (TpmAuthority) owner = TPM_AUTHORITY (link, TPM_HIERARCHY_OWNER);
+  guint16 size = (guint16) MIN (tpm_link_facts (link)->nv_buffer_max, public->dataSize - offset);
+  gboolean by_owner = !reads_by_itself (public);
   char doing[DOING_SIZE];
 
+  if (by_owner && !tpm_authority_open (&owner, error))
+    return FALSE;
   describe (doing, "read", public->nvIndex);
-  while (bytes->len < public->dataSize)
-    {
-      g_autoptr (TPM2B_MAX_NV_BUFFER) data = NULL;
-      UINT16 wanted = (UINT16) MIN (piece, public->dataSize - bytes->len);
-      TSS2_RC rc = Esys_NV_Read (tpm_link_esys (link), reader, index, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, wanted,
-                                 (UINT16) bytes->len, &data);
-      if (rc != TSS2_RC_SUCCESS && reader == ESYS_TR_RH_OWNER)
-        return tpm_hierarchy_fail (link, TPM_HIERARCHY_OWNER, rc, error, doing);
-      if (rc == TSS2_RC_SUCCESS && data->size != wanted)
-        rc = TSS2_ESYS_RC_MALFORMED_RESPONSE;
-      if (rc != TSS2_RC_SUCCESS)
-        return tpm_link_fail (link, rc, error, doing);
-      g_byte_array_append (bytes, data->buffer, data->size);
-    }
-  return TRUE;
+  TSS2_RC rc = Esys_NV_Read (tpm_link_esys (link), by_owner ? owner.tr : index, index, by_owner ? owner.by : ESYS_TR_PASSWORD, ESYS_TR_NONE,
+                             ESYS_TR_NONE, size, (guint16) offset, ret_data);
+  if (rc == TSS2_RC_SUCCESS && (*ret_data)->size != size)
+    rc = TSS2_ESYS_RC_MALFORMED_RESPONSE;
+  if (by_owner)
+    return tpm_authority_end (&owner, rc, error, doing);
+  return rc == TSS2_RC_SUCCESS || tpm_link_fail (link, rc, error, doing);
 }
 
 gboolean
@@ -113,45 +109,83 @@ tpm_nv_read (TpmLink *link, guint32 index, GBytes **ret_bytes, GError **error)
   g_auto (TpmReference) reference = { link, ESYS_TR_NONE };
   g_autoptr (GByteArray) bytes = g_byte_array_new ();
   TPMS_NV_PUBLIC public;
-  ESYS_TR reader;
 
-  if (!open_index (link, index, &reference, &public, error))
+  if (!tpm_nv_open (link, index, &reference, &public, error) || !check_readable (&public, error))
     return FALSE;
-  if ((public.attributes & TPMA_NV_WRITTEN) == 0)
+  while (bytes->len < public.dataSize)
     {
-      g_set_error (error, TPMID_ERROR, TPMID_ERROR_NOT_FOUND, "NV index 0x%08x has not been written", index);
-      return FALSE;
+      g_autoptr (TPM2B_MAX_NV_BUFFER) data = NULL;
+
+      if (!read_piece (link, &public, reference.tr, bytes->len, &data, error))
+        return FALSE;
+      g_byte_array_append (bytes, data->buffer, data->size);
     }
-  if (!choose_reader (link, &public, reference.tr, &reader, error)
-      || !read_pieces (link, &public, reference.tr, reader, bytes, error))
-    return FALSE;
   *ret_bytes = g_byte_array_free_to_bytes (g_steal_pointer (&bytes));
   return TRUE;
+}
+
+gboolean
+tpm_nv_define (TpmLink *link, const TPM2B_NV_PUBLIC *template, TpmReference *reference, GError **error)
+{
+  g_auto (TpmAuthority) owner = TPM_AUTHORITY (link, TPM_HIERARCHY_OWNER);
+  const TPM2B_AUTH no_auth = { 0 };
+  char doing[DOING_SIZE];
+
+  if (!tpm_authority_open (&owner, error))
+    return FALSE;
+  describe (doing, "define", template->nvPublic.nvIndex);
+  TSS2_RC rc = Esys_NV_DefineSpace (tpm_link_esys (link), owner.tr, owner.by, ESYS_TR_NONE, ESYS_TR_NONE, &no_auth, template,
+                                    &reference->tr);
+  return tpm_authority_end (&owner, rc, error, doing);
 }
 
 gboolean
 tpm_nv_define_write_once (TpmLink *link, guint32 index, guint16 size, GError **error)
 {
   g_auto (TpmReference) reference = { link, ESYS_TR_NONE };
-  TPM2B_AUTH no_auth = { 0 };
   TPM2B_NV_PUBLIC template;
-  char doing[DOING_SIZE];
 
-  if (index < OWNER_FIRST || index > OWNER_LAST || size == 0 || size > WRITE_ONCE_MAX)
+  if (!tpm_nv_is_owners (index) || size == 0 || size > WRITE_ONCE_MAX)
     {
       g_set_error (error, TPMID_ERROR, TPMID_ERROR_INVALID_ARGUMENT,
                    "NV index 0x%08x with %u bytes: the index must be in 0x%08x to 0x%08x, the size 1 to %u", index, size,
                    OWNER_FIRST, OWNER_LAST, WRITE_ONCE_MAX);
       return FALSE;
     }
-  if (!tpm_hierarchy_check (link, TPM_HIERARCHY_OWNER, error))
-    return FALSE;
-
-  describe (doing, "define", index);
   tpm_template_write_once (index, size, &template);
-  TSS2_RC rc = Esys_NV_DefineSpace (tpm_link_esys (link), ESYS_TR_RH_OWNER, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
-                                    &no_auth, &template, &reference.tr);
-  return rc == TSS2_RC_SUCCESS || tpm_hierarchy_fail (link, TPM_HIERARCHY_OWNER, rc, error, doing);
+  return tpm_nv_define (link, &template, &reference, error);
+}
+
+gboolean
+tpm_nv_is_owners (guint32 index)
+{
+  return index >= OWNER_FIRST && index <= OWNER_LAST;
+}
+
+gboolean
+tpm_nv_undefine (TpmLink *link, guint32 index, GError **error)
+{
+  g_auto (TpmReference) reference = { link, ESYS_TR_NONE };
+  g_auto (TpmAuthority) owner = TPM_AUTHORITY (link, TPM_HIERARCHY_OWNER);
+  TPMS_NV_PUBLIC public;
+  char doing[DOING_SIZE];
+
+  if (!tpm_nv_open (link, index, &reference, &public, error))
+    return FALSE;
+  if ((public.attributes & TPMA_NV_PLATFORMCREATE) != 0)
+    {
+      g_set_error (error, TPMID_ERROR, TPMID_ERROR_HANDLE_TAKEN,
+                   "NV index 0x%08x was defined by the platform, and only firmware can remove it", index);
+      return FALSE;
+    }
+  if (!tpm_authority_open (&owner, error))
+    return FALSE;
+  describe (doing, "undefine", index);
+  TSS2_RC rc = Esys_NV_UndefineSpace (tpm_link_esys (link), owner.tr, reference.tr, owner.by, ESYS_TR_NONE, ESYS_TR_NONE);
+  /* ESYS dropped its record along with the index. */
+  if (rc == TSS2_RC_SUCCESS)
+    reference.tr = ESYS_TR_NONE;
+  return tpm_authority_end (&owner, rc, error, doing);
 }
 
 static gboolean
@@ -216,7 +250,7 @@ tpm_nv_write_once (TpmLink *link, guint32 index, GBytes *bytes, GError **error)
   g_autoptr (GBytes) found = NULL;
   TPMS_NV_PUBLIC public;
 
-  if (!open_index (link, index, &reference, &public, error) || !check_writable (&public, g_bytes_get_size (bytes), error))
+  if (!tpm_nv_open (link, index, &reference, &public, error) || !check_writable (&public, g_bytes_get_size (bytes), error))
     return FALSE;
   if (public.dataSize > tpm_link_facts (link)->nv_buffer_max)
     {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "base-secret.h"
 #include "tpm-link.h"
 
 G_BEGIN_DECLS
@@ -59,5 +60,63 @@ gboolean tpm_nv_define_write_once (TpmLink *link, guint32 index, guint16 size, G
  * Writes the index whole in one TPM2_NV_Write with a policy session, reads it back and compares.
  */
 gboolean tpm_nv_write_once (TpmLink *link, guint32 index, GBytes *bytes, GError **error);
+
+/**
+ * tpm_nv_undefine:
+ * @error: TPMID_ERROR_NOT_FOUND, _HANDLE_TAKEN (the platform made it), _HIERARCHY_AUTH_REQUIRED and those of the link
+ *
+ * Removes an index of the owner's making, whatever it is. Three commands, and one for the owner's password.
+ */
+gboolean tpm_nv_undefine (TpmLink *link, guint32 index, GError **error);
+
+/**
+ * TpmNvStore:
+ *
+ * What to keep in an index that can be written again and again. Borrows what it points to.
+ */
+typedef struct
+{
+  GBytes *bytes;                /* (nullable): either this, */
+  BaseSecret *secret;           /* (nullable): or this, which never crosses the wire in the clear */
+  gboolean lock_until_restart;  /* tpm_nv_lock_reading() works on it: TPMA_NV_READ_STCLEAR */
+} TpmNvStore;
+
+/**
+ * tpm_nv_store:
+ * @index: in the owner's range 0x01800000 to 0x01bfffff
+ * @what: 1 byte to TPM_PT_NV_BUFFER_MAX
+ * @parent: (nullable): what encrypts a secret on its way; see tpm_hierarchy_change_password()
+ * @error: TPMID_ERROR_HANDLE_TAKEN when what is there is not an index of this function, _NV_FULL, _HIERARCHY_AUTH_REQUIRED,
+ *   _INVALID_ARGUMENT, _UNTRUSTED_RESPONSE (it reads differently) and those of the link
+ *
+ * Keeps @what in an index of the attributes ownerwrite, ownerread, authread, no_da and, as @what says, read_stclear: defines it where it lacks or
+ * was made with another size, writes it whole in one TPM2_NV_Write, reads it back and compares. Not a single write where that is what it
+ * holds. An index that is locked against reading is written all the same; it is not read back then, the session tells that the TPM wrote it.
+ *
+ * With a secret, the parent in the link's cache, and no password of the owner: 8 commands where nothing was there, 5 where it holds the same already.
+ */
+gboolean tpm_nv_store (TpmLink *link, guint32 index, const TpmNvStore *what, const TpmParent *parent, GError **error);
+
+/**
+ * tpm_nv_read_secret:
+ * @parent: (nullable): as for tpm_nv_store()
+ * @ret_secret: (out) (transfer full): the whole content
+ * @error: TPMID_ERROR_NOT_FOUND when the index is not defined or not written, _POLICY_NOT_MET when it is locked against reading until the
+ *   TPM restarts, _AUTH_FAILED when it has not authread and no_da, _INVALID_ARGUMENT when it is too large for one command, _UNTRUSTED_RESPONSE
+ *   and those of the link
+ *
+ * Reads by the index's own (empty) authorization, whatever password the owner has; the content crosses the wire encrypted. Four commands with
+ * the parent in the link's cache, six without a parent; two where it is locked.
+ */
+gboolean tpm_nv_read_secret (TpmLink *link, guint32 index, const TpmParent *parent, BaseSecret **ret_secret, GError **error);
+
+/**
+ * tpm_nv_lock_reading:
+ * @error: TPMID_ERROR_NOT_FOUND when the index is not defined or not written, and those of the link
+ *
+ * Nobody reads the index any more until the TPM restarts; that it is locked already is a success. The index must have been stored with
+ * lock_until_restart. One command.
+ */
+gboolean tpm_nv_lock_reading (TpmLink *link, guint32 index, GError **error);
 
 G_END_DECLS

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "tpm-parent.h"
 
+#include "base-error.h"
 #include "tpm-auto.h"
-#include "tpm-rc.h"
+#include "tpm-persist.h"
+#include "tpm-primary.h"
 
 #include <string.h>
 
@@ -30,14 +32,8 @@ static gboolean
 make_persistent (TpmLink *link, const TpmParent *parent, ESYS_TR primary, GError **error)
 {
   g_autofree char *doing = g_strdup_printf ("make the storage root key persistent at 0x%08x", parent->handle);
-  ESYS_TR tr = ESYS_TR_NONE;
-  TSS2_RC rc = Esys_EvictControl (tpm_link_esys (link), ESYS_TR_RH_OWNER, primary, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
-                                  parent->handle, &tr);
 
-  if (rc != TSS2_RC_SUCCESS)
-    return tpm_hierarchy_fail (link, TPM_HIERARCHY_OWNER, rc, error, doing);
-  tpm_link_adopt_persistent (link, parent->handle, tr);
-  return TRUE;
+  return tpm_persist_keep (link, primary, parent->handle, doing, error);
 }
 
 /* A fresh primary key, and what it is good for: its Name is the truth, and it can be made persistent. */
@@ -46,8 +42,7 @@ make (TpmLink *link, const TpmParent *parent, gboolean persistent, guint8 ret_na
 {
   g_auto (TpmTransient) primary = { link, ESYS_TR_NONE };
 
-  if (!tpm_hierarchy_check (link, TPM_HIERARCHY_OWNER, error)
-      || !tpm_hierarchy_make_primary (link, TPM_HIERARCHY_OWNER, &primary, ret_name, error))
+  if (!tpm_primary_make (link, TPM_HIERARCHY_OWNER, &primary, ret_name, error))
     return FALSE;
   if (parent->is_pinned && memcmp (ret_name, parent->name, TPM_NAME_SIZE) != 0)
     return fail_other_tpm (error);
@@ -149,4 +144,21 @@ tpm_parent_look_again (TpmLink *link, const TpmParent *parent, const GError *cau
         return TRUE;
       }
   return FALSE;
+}
+
+gboolean
+tpm_parent_evict (TpmLink *link, const TpmParent *parent, GError **error)
+{
+  g_autoptr (GError) cause = NULL;
+  ESYS_TR tr;
+
+  tpm_link_forget (link, parent->handle);
+  if (!tpm_link_get_persistent (link, parent->handle, &tr, &cause))
+    {
+      if (g_error_matches (cause, TPMID_ERROR, TPMID_ERROR_NOT_FOUND))
+        return TRUE;
+      g_propagate_error (error, g_steal_pointer (&cause));
+      return FALSE;
+    }
+  return check (link, parent, tr, error) && tpm_persist_remove (link, tr, parent->handle, "remove the storage root key", error);
 }

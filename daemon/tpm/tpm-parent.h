@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "tpm-hierarchy-private.h"
+#include "tpm-link-private.h"
 
 G_BEGIN_DECLS
 
@@ -11,13 +11,22 @@ G_BEGIN_DECLS
  * @ret_tr: (out): owned by the link's cache; valid until the link closes or tpm_link_forget()
  * @ret_name: (out caller-allocates) (array fixed-size=34) (optional): its Name
  * @error: TPMID_ERROR_HANDLE_TAKEN when something else lies at the handle, _KEY_ORPHANED when the TPM now makes another storage root
- *   key than the pinned one (it was cleared, or is another), and those of tpm_hierarchy_make_primary()
+ *   key than the pinned one (it was cleared, or is another), and those of tpm_primary_make()
  *
  * TPM thread. The persistent storage root key; made and made persistent when nothing lies there. No command when it is in the link's
- * cache, else one; three more where it has to be made, two where it is there and its Name is not pinned; one more where the facts say that the
- * owner has a password.
+ * cache, else one; three more where it has to be made, two where it is there and its Name is not pinned. Where the owner has a password, one more
+ * for each command that it authorizes: two where it has to be made, one where its Name is not pinned.
  */
 gboolean tpm_parent_get (TpmLink *link, const TpmParent *parent, ESYS_TR *ret_tr, guint8 *ret_name, GError **error);
+
+/**
+ * tpm_parent_evict:
+ * @error: TPMID_ERROR_HANDLE_TAKEN when something else lies there, and those of tpm_parent_get() and of tpm_authority_open()
+ *
+ * TPM thread. Removes the persistent storage root key; nothing there is a success. Two commands where its Name is pinned, four else; one more for
+ * each that the owner's password authorizes.
+ */
+gboolean tpm_parent_evict (TpmLink *link, const TpmParent *parent, GError **error);
 
 /**
  * tpm_parent_look_again:

@@ -43,7 +43,7 @@ static const Row tpm_rows[] = {
   { TPM2_RC_COMMAND_CODE, TPMID_ERROR_UNSUPPORTED_BY_TPM, "this TPM, or the kernel in between, lacks the command" },
   { TPM2_RC_NV_RANGE, TPMID_ERROR_INVALID_ARGUMENT, "the NV index is smaller than that" },
   { TPM2_RC_NV_SIZE, TPMID_ERROR_INVALID_ARGUMENT, "the TPM makes no NV index of that size" },
-  { TPM2_RC_NV_LOCKED, TPMID_ERROR_POLICY_NOT_MET, "the NV index is locked" },
+  { TPM2_RC_NV_LOCKED, TPMID_ERROR_POLICY_NOT_MET, "the NV index is locked until the TPM starts again; reboot the device" },
   { TPM2_RC_NV_AUTHORIZATION, TPMID_ERROR_AUTH_FAILED, "the NV index does not allow that with this authorization" },
   { TPM2_RC_NV_UNINITIALIZED, TPMID_ERROR_NOT_FOUND, "the NV index has not been written" },
   { TPM2_RC_NV_SPACE, TPMID_ERROR_NV_FULL, "no NV space is left in the TPM; remove indices or persistent keys" },

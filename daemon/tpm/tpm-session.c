@@ -1,44 +1,69 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "tpm-session.h"
 
-#include "tpm-parent.h"
+#include "tpm-hmac.h"
 #include "tpm-rc.h"
+#include "tpm-template.h"
 
 static gboolean
-start_once (TpmLink *link, const TpmParent *parent, gboolean lasting, ESYS_TR *ret_tr, GError **error)
+start_once (TpmLink *link, const TpmParent *parent, TPMA_SESSION attributes, ESYS_TR *ret_tr, GError **error)
 {
-  static const TPMT_SYM_DEF symmetric = { .algorithm = TPM2_ALG_AES, .keyBits.aes = 128, .mode.aes = TPM2_ALG_CFB };
-  TPMA_SESSION attributes = TPMA_SESSION_ENCRYPT | (lasting ? TPMA_SESSION_CONTINUESESSION : 0);
-  g_auto (TpmSession) session = { link, ESYS_TR_NONE };
-  ESYS_CONTEXT *esys;
   ESYS_TR salt_key;
 
-  if (!tpm_parent_get (link, parent, &salt_key, NULL, error))
-    return FALSE;
-  esys = tpm_link_esys (link);
-  TSS2_RC rc = Esys_StartAuthSession (esys, salt_key, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, NULL, TPM2_SE_HMAC,
-                                      &symmetric, TPM2_ALG_SHA256, &session.tr);
-  if (rc == TSS2_RC_SUCCESS)
-    rc = Esys_TRSess_SetAttributes (esys, session.tr, attributes, 0xff);
-  if (rc != TSS2_RC_SUCCESS)
-    return tpm_link_fail (link, rc, error, "start an encrypted session");
-  /* Only now: one without its attributes would answer in the clear. */
-  *ret_tr = session.tr;
-  session.tr = ESYS_TR_NONE;
-  return TRUE;
+  return tpm_parent_get (link, parent, &salt_key, NULL, error) && tpm_hmac_start_salted (link, salt_key, attributes, ret_tr, error);
 }
 
 static gboolean
-start (TpmLink *link, const TpmParent *parent, gboolean lasting, ESYS_TR *ret_tr, GError **error)
+start (TpmLink *link, const TpmParent *parent, TPMA_SESSION attributes, ESYS_TR *ret_tr, GError **error)
 {
   g_autoptr (GError) cause = NULL;
 
-  if (start_once (link, parent, lasting, ret_tr, &cause))
+  if (start_once (link, parent, attributes, ret_tr, &cause))
     return TRUE;
   if (tpm_parent_look_again (link, parent, cause))
-    return start_once (link, parent, lasting, ret_tr, error);
+    return start_once (link, parent, attributes, ret_tr, error);
   g_propagate_error (error, g_steal_pointer (&cause));
   return FALSE;
+}
+
+/* The null hierarchy has an empty password always. TPM 2.0 Library Part 1, 13.5. */
+static gboolean
+start_without_parent (TpmLink *link, TPMA_SESSION attributes, ESYS_TR *ret_tr, GError **error)
+{
+  g_auto (TpmTransient) primary = { link, ESYS_TR_NONE };
+  TPM2B_PUBLIC template;
+  TPM2B_SENSITIVE_CREATE no_sensitive = { 0 };
+  TPM2B_DATA no_outside_info = { 0 };
+  TPML_PCR_SELECTION no_pcrs = { 0 };
+
+  tpm_template_storage_root (&template);
+  TSS2_RC rc = Esys_CreatePrimary (tpm_link_esys (link), ESYS_TR_RH_NULL, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &no_sensitive,
+                                   &template, &no_outside_info, &no_pcrs, &primary.tr, NULL, NULL, NULL, NULL);
+  if (rc != TSS2_RC_SUCCESS)
+    return tpm_link_fail (link, rc, error, "make a key for an encrypted session");
+  return tpm_hmac_start_salted (link, primary.tr, attributes, ret_tr, error);
+}
+
+gboolean
+tpm_session_start (TpmLink *link, const TpmParent *parent, TPMA_SESSION attributes, TpmSession *session, GError **error)
+{
+  gboolean started = parent != NULL ? start (link, parent, attributes, &session->tr, error)
+                                    : start_without_parent (link, attributes, &session->tr, error);
+
+  return started && tpm_link_check_open (link, error);
+}
+
+gboolean
+tpm_session_authorize (const TpmParent *parent, TpmAuthority *authority, GError **error)
+{
+  TpmLink *link = authority->session.link;
+
+  /* First what needs no session: the parent may have to be made, with a right of its own. */
+  if (!tpm_authority_check (link, authority->hierarchy, error)
+      || !tpm_session_start (link, parent, TPMA_SESSION_DECRYPT, &authority->session, error))
+    return FALSE;
+  tpm_authority_open_in_session (authority);
+  return TRUE;
 }
 
 gboolean
@@ -46,14 +71,14 @@ tpm_session_open (TpmLink *link, const TpmParent *parent, TpmSession *guard, ESY
 {
   if (!tpm_link_is_exclusive (link))
     {
-      if (!start (link, parent, FALSE, &guard->tr, error))
+      if (!start (link, parent, TPMA_SESSION_ENCRYPT, &guard->tr, error))
         return FALSE;
       *ret_tr = guard->tr;
       return TRUE;
     }
 
   ESYS_TR *own = tpm_link_own_session (link);
-  if (*own == ESYS_TR_NONE && !start (link, parent, TRUE, own, error))
+  if (*own == ESYS_TR_NONE && !start (link, parent, TPMA_SESSION_ENCRYPT | TPMA_SESSION_CONTINUESESSION, own, error))
     return FALSE;
   *ret_tr = *own;
   return TRUE;
@@ -66,15 +91,6 @@ tpm_session_is_about (TSS2_RC rc)
     return FALSE;
   return (rc >= TPM2_RC_REFERENCE_S0 && rc <= TPM2_RC_REFERENCE_S6)
          || ((rc & TPM2_RC_FMT1) != 0 && (rc & TPM2_RC_P) == 0 && (rc & TPM2_RC_S) != 0);
-}
-
-/* A session that is gone cannot be flushed, and that is no error. */
-static void
-drop (TpmLink *link, ESYS_TR *session)
-{
-  if (Esys_FlushContext (tpm_link_esys (link), *session) != TSS2_RC_SUCCESS)
-    (void) Esys_TR_Close (tpm_link_esys (link), session);
-  *session = ESYS_TR_NONE;
 }
 
 gboolean
@@ -91,6 +107,6 @@ tpm_session_spent (TpmLink *link, TpmSession *guard, TSS2_RC rc)
     }
   if (rc == TSS2_RC_SUCCESS || tpm_rc_is_transport (rc))
     return FALSE;
-  drop (link, session);
+  tpm_hmac_drop (link, session);
   return tpm_session_is_about (rc);
 }

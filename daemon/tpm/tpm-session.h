@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "tpm-guard.h"
+#include "tpm-authority.h"
+#include "tpm-parent.h"
 
 G_BEGIN_DECLS
 
@@ -17,6 +18,27 @@ G_BEGIN_DECLS
  * would load and save it around every command, and it costs one command each time.
  */
 gboolean tpm_session_open (TpmLink *link, const TpmParent *parent, TpmSession *guard, ESYS_TR *ret_tr, GError **error);
+
+/**
+ * tpm_session_start:
+ * @parent: (nullable): as for tpm_session_open(); %NULL salts the session with a primary key of the null hierarchy, which needs no password
+ *   and nothing persistent: it keeps a secret from whoever listens, but cannot tell the TPM from somebody who plays it
+ * @attributes: %TPMA_SESSION_DECRYPT encrypts the first parameter of the command, %TPMA_SESSION_ENCRYPT that of the answer
+ * @session: (inout): an empty guard of @link; holds an HMAC session for one command afterwards
+ *
+ * TPM thread. One command, with the parent in the link's cache; three without a parent.
+ */
+gboolean tpm_session_start (TpmLink *link, const TpmParent *parent, TPMA_SESSION attributes, TpmSession *session, GError **error);
+
+/**
+ * tpm_session_authorize:
+ * @parent: (nullable): likewise
+ * @authority: (inout): a new one; it authorizes a command then whose first parameter crosses the wire encrypted
+ * @error: those of tpm_authority_open() too
+ *
+ * TPM thread. The commands of tpm_session_start(); and for the lockout hierarchy, or where the facts say no, one to read them.
+ */
+gboolean tpm_session_authorize (const TpmParent *parent, TpmAuthority *authority, GError **error);
 
 /**
  * tpm_session_spent:

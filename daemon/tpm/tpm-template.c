@@ -38,6 +38,9 @@ static const guint8 write_once_policy[SHA256_SIZE] = {
    | TPMA_OBJECT_DECRYPT)
 
 #define WRITE_ONCE_ATTRIBUTES (TPMA_NV_POLICYWRITE | TPMA_NV_OWNERREAD | TPMA_NV_AUTHREAD | TPMA_NV_NO_DA)
+#define STORE_ATTRIBUTES (TPMA_NV_OWNERWRITE | TPMA_NV_OWNERREAD | TPMA_NV_AUTHREAD | TPMA_NV_NO_DA)
+/* What the TPM sets and clears by itself. */
+#define STATE_ATTRIBUTES (TPMA_NV_WRITTEN | TPMA_NV_READLOCKED | TPMA_NV_WRITELOCKED)
 #define OTHER_WRITE_ATTRIBUTES (TPMA_NV_PPWRITE | TPMA_NV_OWNERWRITE | TPMA_NV_AUTHWRITE)
 
 typedef struct
@@ -264,4 +267,40 @@ gboolean
 tpm_template_is_write_once (const TPMS_NV_PUBLIC *public)
 {
   return tpm_template_has_write_once_policy (public) && (public->attributes & OTHER_WRITE_ATTRIBUTES) == 0;
+}
+
+void
+tpm_template_store (guint32 index, guint16 size, gboolean locks, TPM2B_NV_PUBLIC *ret_template)
+{
+  *ret_template = (TPM2B_NV_PUBLIC){
+    .nvPublic = {
+      .nvIndex = index,
+      .nameAlg = TPM2_ALG_SHA256,
+      .attributes = STORE_ATTRIBUTES | (locks ? TPMA_NV_READ_STCLEAR : 0) | (TPM2_NT_ORDINARY << TPMA_NV_TPM2_NT_SHIFT),
+      .dataSize = size,
+    },
+  };
+}
+
+gboolean
+tpm_template_is_store (const TPMS_NV_PUBLIC *public, const TPMS_NV_PUBLIC *template)
+{
+  return public->nvIndex == template->nvIndex && public->nameAlg == template->nameAlg && public->authPolicy.size == 0
+         && (public->attributes & ~STATE_ATTRIBUTES) == template->attributes;
+}
+
+gboolean
+tpm_template_is_storage_root (const TPM2B_PUBLIC *public)
+{
+  const TPMT_PUBLIC *area = &public->publicArea;
+  const TPMS_ECC_PARMS *parameters = &area->parameters.eccDetail;
+  TPM2B_PUBLIC template;
+
+  tpm_template_storage_root (&template);
+  const TPMS_ECC_PARMS *wanted = &template.publicArea.parameters.eccDetail;
+  return area->type == TPM2_ALG_ECC && area->nameAlg == TPM2_ALG_SHA256 && area->authPolicy.size == 0
+         && area->objectAttributes == template.publicArea.objectAttributes && parameters->curveID == wanted->curveID
+         && parameters->symmetric.algorithm == wanted->symmetric.algorithm
+         && parameters->symmetric.keyBits.aes == wanted->symmetric.keyBits.aes && parameters->symmetric.mode.aes == wanted->symmetric.mode.aes
+         && parameters->scheme.scheme == TPM2_ALG_NULL && parameters->kdf.scheme == TPM2_ALG_NULL;
 }

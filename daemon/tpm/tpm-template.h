@@ -92,4 +92,27 @@ gboolean tpm_template_has_write_once_policy (const TPMS_NV_PUBLIC *public);
  */
 gboolean tpm_template_is_write_once (const TPMS_NV_PUBLIC *public);
 
+/**
+ * tpm_template_store:
+ * @locks: whether reading can be locked until the TPM restarts
+ *
+ * An ordinary index that the owner writes; see tpm_nv_store().
+ */
+void tpm_template_store (guint32 index, guint16 size, gboolean locks, TPM2B_NV_PUBLIC *ret_template);
+
+/**
+ * tpm_template_is_store:
+ * @template: of tpm_template_store()
+ *
+ * Returns: whether @public was made by @template, with whatever size; written and locked or not
+ */
+gboolean tpm_template_is_store (const TPMS_NV_PUBLIC *public, const TPMS_NV_PUBLIC *template);
+
+/**
+ * tpm_template_is_storage_root:
+ *
+ * Returns: whether @public is of tpm_template_storage_root(); of which hierarchy, or whose, it does not say
+ */
+gboolean tpm_template_is_storage_root (const TPM2B_PUBLIC *public);
+
 G_END_DECLS

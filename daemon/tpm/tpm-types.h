@@ -44,6 +44,17 @@ typedef struct
   guint lockout_counter, lockout_limit, lockout_interval_sec, lockout_recovery_sec;
 } TpmFacts;
 
+/* Whose password authorizes a command. TPM 2.0 Library Part 1, 13. */
+typedef enum
+{
+  TPM_HIERARCHY_OWNER,
+  TPM_HIERARCHY_ENDORSEMENT,
+  TPM_HIERARCHY_LOCKOUT,  /* no hierarchy of its own, but a password: of TPM2_Clear and of the dictionary-attack parameters. A wrong one
+                             locks it after one try */
+  TPM_HIERARCHY_PLATFORM, /* that of firmware: its password is empty after each restart */
+  TPM_N_HIERARCHIES
+} TpmHierarchy;
+
 /* nameAlg SHA-256: algorithm id (2 bytes) and digest. TPM 2.0 Library Part 1, 16. */
 #define TPM_NAME_SIZE 34
 #define TPM_COORDINATE_MAX 48
