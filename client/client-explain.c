@@ -120,7 +120,7 @@ static const ClientExplanation explanations[] = {
     "The connection to the TPM failed and is being reopened.",
     "Call again later; if it lasts, look at journalctl -k." },
   { TPMID ("TpmVersion"),
-    "a TPM 1.2.",
+    "A TPM 1.2.",
     "tpmidd needs a TPM 2.0; set Tpm=off to do without." },
   { TPMID ("UnsupportedAlgorithm"),
     "This TPM lacks the algorithm, curve, hash or scheme.",
