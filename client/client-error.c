@@ -24,6 +24,8 @@ enum
   EXIT_IDENTITY_FAULT = 11,
   EXIT_BAD_SIGNATURE = 12,
   EXIT_BAD_CIPHERTEXT = 13,
+  EXIT_WRONG_STATE = 14,
+  EXIT_UNHEALTHY = 15,
 };
 
 #define HINT_HELP "tpmidctl --help lists the verbs, tpmidctl VERB --help the options of one."
@@ -45,6 +47,8 @@ static const struct
   { CLIENT_ERROR_FILE, { EXIT_FAILED, NULL } },
   { CLIENT_ERROR_USAGE, { EXIT_USAGE, HINT_HELP } },
   { CLIENT_ERROR_BAD_SIGNATURE, { EXIT_BAD_SIGNATURE, NULL } },
+  { CLIENT_ERROR_DECLINED, { EXIT_FAILED, NULL } },
+  { CLIENT_ERROR_UNHEALTHY, { EXIT_UNHEALTHY, NULL } },
 
   { TPMID ("Failed"), { EXIT_FAILED, HINT_JOURNAL } },
   { TPMID ("Storage"), { EXIT_FAILED, HINT_JOURNAL } },
@@ -53,6 +57,7 @@ static const struct
   { TPMID ("UntrustedResponse"), { EXIT_FAILED, HINT_JOURNAL } },
   { TPMID ("InvalidArgument"), { EXIT_BAD_INPUT, NULL } },
   { TPMID ("InvalidBlob"), { EXIT_BAD_INPUT, NULL } },
+  { TPMID ("CertificateMismatch"), { EXIT_BAD_INPUT, NULL } },
   { TPMID ("NotFound"), { EXIT_NOT_FOUND, NULL } },
   { TPMID ("Exists"), { EXIT_EXISTS, NULL } },
   { TPMID ("HandleTaken"), { EXIT_EXISTS, NULL } },
@@ -71,7 +76,7 @@ static const struct
   { TPMID ("TpmFailure"), { EXIT_TPM, NULL } },
   { TPMID ("TpmLockout"), { EXIT_TPM, "tpmidctl status shows the lockout's numbers." } },
   { TPMID ("Exhausted"), { EXIT_TPM, HINT_STATUS } },
-  { TPMID ("NvFull"), { EXIT_TPM, "tpm2_getcap handles-nv-index lists the indices." } },
+  { TPMID ("NvFull"), { EXIT_TPM, "tpmidctl handles lists what is in the TPM, and whose it is." } },
   { TPMID ("HierarchyDisabled"), { EXIT_TPM, NULL } },
   { TPMID ("ClearDisabled"), { EXIT_TPM, NULL } },
   { TPMID ("PolicyNotMet"), { EXIT_TPM, NULL } },
@@ -87,6 +92,7 @@ static const struct
   { TPMID ("UnsupportedAlgorithm"), { EXIT_NOT_SUPPORTED, NULL } },
   { TPMID ("UnsupportedByTpm"), { EXIT_NOT_SUPPORTED, NULL } },
   { TPMID ("IdentityFault"), { EXIT_IDENTITY_FAULT, NULL } },
+  { TPMID ("WrongState"), { EXIT_WRONG_STATE, NULL } },
 
   { DBUS ("BadAddress"), { EXIT_USAGE, "An address looks like unix:path=/run/dbus/system_bus_socket." } },
   { DBUS ("AccessDenied"), { EXIT_NOT_AUTHORIZED, HINT_POLICY } },
@@ -130,6 +136,14 @@ client_error_is_known (const char *name)
   return find_class (name) != NULL;
 }
 
+gboolean
+client_error_may_pass (const char *name)
+{
+  int exit_status = client_error_class (name)->exit_status;
+
+  return exit_status == EXIT_TRY_AGAIN || exit_status == EXIT_UNREACHABLE;
+}
+
 const char *
 client_error_exit_help (void)
 {
@@ -147,7 +161,9 @@ client_error_exit_help (void)
          "  10  not supported\n"
          "  11  identity fault\n"
          "  12  the signature does not verify\n"
-         "  13  the ciphertext does not decrypt";
+         "  13  the ciphertext does not decrypt\n"
+         "  14  not in this mode or state of the device\n"
+         "  15  doctor: a check failed";
 }
 
 gboolean

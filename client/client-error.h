@@ -11,6 +11,11 @@ G_BEGIN_DECLS
 #define CLIENT_ERROR_FILE "tpmidctl.File"                         /* a file that cannot be read or written */
 #define CLIENT_ERROR_BAD_SIGNATURE "tpmidctl.SignatureMismatch"   /* the signature does not verify */
 #define CLIENT_ERROR_FAILED "tpmidctl.Failed"                     /* a defect of tpmidctl, or no memory */
+#define CLIENT_ERROR_DECLINED "tpmidctl.Declined"                 /* the user said no */
+#define CLIENT_ERROR_UNHEALTHY "tpmidctl.Unhealthy"               /* a check of doctor failed */
+#define CLIENT_ERROR_TPMIDD_FAILED "org.tpmid1.Error.Failed"
+#define CLIENT_ERROR_TPM_UNAVAILABLE "org.tpmid1.Error.TpmUnavailable"
+#define CLIENT_ERROR_NO_REPLY "org.freedesktop.DBus.Error.NoReply"
 #define CLIENT_ERROR_INVALID_ARGUMENT "org.tpmid1.Error.InvalidArgument"
 #define CLIENT_ERROR_NOT_FOUND "org.tpmid1.Error.NotFound"
 #define CLIENT_ERROR_NOT_SUPPORTED "org.tpmid1.Error.NotSupported"
@@ -45,7 +50,7 @@ typedef struct ClientErrorClass
  *
  * The one table of exit statuses: 1 failure, 2 usage, 3 bad input, 4 not found, 5 exists, 6 not authorized, 7 the TPM,
  * 8 try again, 9 tpmidd cannot be reached, 10 not supported, 11 identity fault, 12 signature does not verify,
- * 13 ciphertext does not decrypt.
+ * 13 ciphertext does not decrypt, 14 wrong mode or state of the device, 15 a check of doctor failed.
  *
  * Returns: (transfer none): the class; 1 without a hint for a name that the table does not have
  */
@@ -57,6 +62,9 @@ const ClientErrorClass *client_error_class (const char *name);
  * Returns: whether the table has @name
  */
 gboolean client_error_is_known (const char *name);
+
+/** client_error_may_pass: whether errors of this name are those of a tpmidd that is busy, or not there at the moment */
+gboolean client_error_may_pass (const char *name);
 
 /** client_error_exit_help: (transfer none): the exit statuses, one a line, for the help text */
 const char *client_error_exit_help (void);

@@ -3,6 +3,8 @@
 
 #include "client-text.h"
 
+#include <string.h>
+
 void
 client_json_add_string (JsonBuilder *builder, const char *member, const char *string)
 {
@@ -21,17 +23,28 @@ client_json_add_bytes (JsonBuilder *builder, const char *member, const guint8 *d
   json_builder_add_string_value (builder, hex);
 }
 
+static int
+compare_keys (gconstpointer a, gconstpointer b)
+{
+  return strcmp (*(const char *const *) a, *(const char *const *) b);
+}
+
+/* In the order of the alphabet, not of the bus message, which is nobody's promise. */
 static void
 add_object (JsonBuilder *builder, const tpmid_value *dict)
 {
-  const tpmid_value *element;
+  g_autoptr (GPtrArray) keys = g_ptr_array_new ();
   const char *key = NULL;
 
+  for (gsize i = 0; tpmid_value_at (dict, i, &key) != NULL; i++)
+    g_ptr_array_add (keys, (gpointer) key);
+  g_ptr_array_sort (keys, compare_keys);
+
   json_builder_begin_object (builder);
-  for (gsize i = 0; (element = tpmid_value_at (dict, i, &key)) != NULL; i++)
+  for (guint i = 0; i < keys->len; i++)
     {
-      json_builder_set_member_name (builder, key);
-      client_json_add_value (builder, element);
+      json_builder_set_member_name (builder, keys->pdata[i]);
+      client_json_add_value (builder, tpmid_value_find (dict, keys->pdata[i]));
     }
   json_builder_end_object (builder);
 }

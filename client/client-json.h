@@ -19,7 +19,8 @@ void client_json_add_bytes (JsonBuilder *builder, const char *member, const guin
 
 /**
  * client_json_add_value:
- * @value: (nullable): any value: dicts become objects, lists arrays, byte strings lower-case hex digits
+ * @value: (nullable): any value: dicts become objects, with their members in
+ *   alphabetical order, lists arrays, byte strings lower-case hex digits
  *
  * Adds @value where @builder stands.
  */

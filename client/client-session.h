@@ -46,9 +46,17 @@ struct ClientVerb
 extern const ClientVerb client_verb_cert;
 extern const ClientVerb client_verb_csr;
 extern const ClientVerb client_verb_decrypt;
+extern const ClientVerb client_verb_doctor;
 extern const ClientVerb client_verb_encrypt;
+extern const ClientVerb client_verb_explain;
+extern const ClientVerb client_verb_handles;
 extern const ClientVerb client_verb_keys;
+extern const ClientVerb client_verb_migrate;
 extern const ClientVerb client_verb_monitor;
+extern const ClientVerb client_verb_release_ownership;
+extern const ClientVerb client_verb_reprovision;
+extern const ClientVerb client_verb_reset;
+extern const ClientVerb client_verb_rotate;
 extern const ClientVerb client_verb_serial;
 extern const ClientVerb client_verb_sign;
 extern const ClientVerb client_verb_status;

@@ -9,6 +9,8 @@
 static const ClientVerb *const verbs[] = {
   &client_verb_status,  &client_verb_serial,  &client_verb_keys, &client_verb_sign, &client_verb_verify,
   &client_verb_encrypt, &client_verb_decrypt, &client_verb_csr,  &client_verb_cert, &client_verb_monitor,
+  &client_verb_reset,   &client_verb_reprovision, &client_verb_migrate, &client_verb_rotate, &client_verb_release_ownership,
+  &client_verb_handles, &client_verb_doctor, &client_verb_explain,
 };
 
 static char *
@@ -17,7 +19,7 @@ list_verbs (void)
   GString *text = g_string_new ("The identity of this device, from tpmidd.\n\nVerbs:\n");
 
   for (gsize i = 0; i < G_N_ELEMENTS (verbs); i++)
-    g_string_append_printf (text, "  %-10s %s\n", verbs[i]->name, verbs[i]->summary);
+    g_string_append_printf (text, "  %-17s %s\n", verbs[i]->name, verbs[i]->summary);
   g_string_append (text, "\ntpmidctl VERB --help (or tpmidctl help VERB) explains one of them. A file named - is standard input or output.");
   return g_string_free (text, FALSE);
 }

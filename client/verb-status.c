@@ -1,20 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "client-json.h"
 #include "client-session.h"
+#include "client-value.h"
 
 #define LABEL_WIDTH 10
-
-static const char *
-text_of (const tpmid_value *dict, const char *key)
-{
-  return tpmid_value_string (tpmid_value_find (dict, key));
-}
-
-static guint64
-number_of (const tpmid_value *dict, const char *key)
-{
-  return tpmid_value_unsigned (tpmid_value_find (dict, key));
-}
 
 static void
 print_row (const char *label, const char *format, ...) G_GNUC_PRINTF (2, 3);
@@ -43,67 +32,110 @@ print_identity (const tpmid_value *status)
 {
   const tpmid_value *key = tpmid_value_find (status, "key");
 
-  print_row ("Mode", "%s", text_of (status, "mode"));
-  print_row ("State", "%s", text_of (status, "state"));
-  if (number_of (status, "row") > 0)
-    print_row ("Reason", "%s (row %" G_GUINT64_FORMAT " of the boot decision)", text_of (status, "reason"),
-               number_of (status, "row"));
+  print_row ("Mode", "%s", client_value_text (status, "mode"));
+  print_row ("State", "%s", client_value_text (status, "state"));
+  if (client_value_number (status, "row") > 0)
+    print_row ("Reason", "%s (row %" G_GUINT64_FORMAT " of the boot decision)", client_value_text (status, "reason"),
+               client_value_number (status, "row"));
   else
-    print_row ("Reason", "%s", text_of (status, "reason"));
-  print_text ("Hint", text_of (status, "hint"));
+    print_row ("Reason", "%s", client_value_text (status, "reason"));
+  print_text ("Hint", client_value_text (status, "hint"));
 
-  if (text_of (status, "serial")[0] != '\0')
-    print_row ("Serial", "%s (from %s)", text_of (status, "serial"), text_of (status, "serial-source"));
+  if (client_value_text (status, "serial")[0] != '\0')
+    print_row ("Serial", "%s (from %s)", client_value_text (status, "serial"), client_value_text (status, "serial-source"));
   else
     print_row ("Serial", "none");
 
-  if (text_of (key, "reference")[0] == '\0')
+  if (client_value_text (key, "reference")[0] == '\0')
     {
       print_row ("Key", "none");
       return;
     }
-  print_row ("Key", "%s, %s", text_of (key, "name"), text_of (key, "algorithm"));
-  print_row ("", "%s", text_of (key, "reference"));
+  print_row ("Key", "%s, %s", client_value_text (key, "name"), client_value_text (key, "algorithm"));
+  print_row ("", "%s", client_value_text (key, "reference"));
 }
 
 static void
 print_facts (const tpmid_value *tpm)
 {
-  guint64 revision = number_of (tpm, "revision");
-  g_autofree char *manufacturer = g_strchomp (g_strdup (text_of (tpm, "manufacturer")));
+  guint64 revision = client_value_number (tpm, "revision");
+  g_autofree char *manufacturer = g_strchomp (g_strdup (client_value_text (tpm, "manufacturer")));
 
   if (manufacturer[0] == '\0')
     return;
   print_row ("", "%s %s, firmware %s, revision %" G_GUINT64_FORMAT ".%02" G_GUINT64_FORMAT, manufacturer,
-             text_of (tpm, "vendor"), text_of (tpm, "firmware"), revision / 100, revision % 100);
+             client_value_text (tpm, "vendor"), client_value_text (tpm, "firmware"), revision / 100, revision % 100);
 }
 
 static void
 print_work (const tpmid_value *tpm)
 {
-  if (number_of (tpm, "commands") > 0)
+  if (client_value_number (tpm, "commands") > 0)
     print_row ("Commands", "%" G_GUINT64_FORMAT " since start, %" G_GUINT64_FORMAT " of them for the boot decision",
-               number_of (tpm, "commands"), number_of (tpm, "boot-commands"));
-  if (text_of (tpm, "running")[0] != '\0')
-    print_row ("Running", "%s, for %" G_GUINT64_FORMAT " ms", text_of (tpm, "running"), number_of (tpm, "running-ms"));
-  if (number_of (tpm, "waiting") > 0)
-    print_row ("Waiting", "%" G_GUINT64_FORMAT " jobs", number_of (tpm, "waiting"));
-  if (number_of (tpm, "reopened") > 0)
-    print_row ("Reopened", "%" G_GUINT64_FORMAT " times", number_of (tpm, "reopened"));
+               client_value_number (tpm, "commands"), client_value_number (tpm, "boot-commands"));
+  if (client_value_text (tpm, "running")[0] != '\0')
+    print_row ("Running", "%s, for %" G_GUINT64_FORMAT " ms", client_value_text (tpm, "running"),
+               client_value_number (tpm, "running-ms"));
+  if (client_value_number (tpm, "waiting") > 0)
+    print_row ("Waiting", "%" G_GUINT64_FORMAT " jobs", client_value_number (tpm, "waiting"));
+  if (client_value_number (tpm, "reopened") > 0)
+    print_row ("Reopened", "%" G_GUINT64_FORMAT " times", client_value_number (tpm, "reopened"));
+}
+
+static void
+print_lockout (const tpmid_value *lockout)
+{
+  guint64 recovery = client_value_number (lockout, "recovery");
+
+  if (tpmid_value_count (lockout) == 0)
+    return;
+  print_row ("Lockout",
+             "%s%" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT " tries used, one is forgiven every %" G_GUINT64_FORMAT " s",
+             client_value_flag (lockout, "in-lockout") ? "in lockout, " : "", client_value_number (lockout, "counter"),
+             client_value_number (lockout, "limit"), client_value_number (lockout, "interval"));
+  if (recovery > 0)
+    print_row ("", "a wrong lockout password bars the next for %" G_GUINT64_FORMAT " s", recovery);
+  else
+    print_row ("", "a wrong lockout password bars the next until the TPM restarts");
+}
+
+static void
+print_ownership (const tpmid_value *ownership)
+{
+  if (tpmid_value_count (ownership) == 0)
+    return;
+  print_row ("Ownership", "%s (policy %s)", client_value_text (ownership, "state"), client_value_text (ownership, "policy"));
+  print_row ("", "passwords: owner %s, lockout %s, endorsement %s; platform %s", client_value_text (ownership, "owner-auth"),
+             client_value_text (ownership, "lockout-auth"), client_value_text (ownership, "endorsement-auth"),
+             client_value_text (ownership, "platform"));
+  if (client_value_text (ownership, "detail")[0] != '\0')
+    print_row ("", "%s", client_value_text (ownership, "detail"));
+}
+
+static void
+print_operation (const tpmid_value *operation)
+{
+  const char *detail = client_value_text (operation, "detail");
+  g_autoptr (GDateTime) time = g_date_time_new_from_unix_utc ((gint64) client_value_number (operation, "time"));
+  g_autofree char *stamp = time != NULL ? g_date_time_format (time, "%Y-%m-%dT%H:%M:%SZ") : NULL;
+
+  if (tpmid_value_count (operation) > 0)
+    print_row ("Operation", "%s: %s, %s%s%s", client_value_text (operation, "name"), client_value_text (operation, "state"),
+               stamp != NULL ? stamp : "", detail[0] != '\0' ? ": " : "", detail);
 }
 
 static void
 print_tpm (const tpmid_value *tpm)
 {
-  const tpmid_value *lockout = tpmid_value_find (tpm, "lockout");
-  const char *detail = text_of (tpm, "detail");
-  gboolean in_lockout = tpmid_value_boolean (tpmid_value_find (lockout, "in-lockout"));
+  const tpmid_value *orderly = tpmid_value_find (tpm, "orderly");
+  const char *detail = client_value_text (tpm, "detail");
 
-  print_row ("TPM", "%s%s%s", text_of (tpm, "state"), detail[0] != '\0' ? ": " : "", detail);
+  print_row ("TPM", "%s%s%s", client_value_text (tpm, "state"), detail[0] != '\0' ? ": " : "", detail);
   print_facts (tpm);
-  if (tpmid_value_count (lockout) > 0)
-    print_row ("Lockout", "%s%" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT " tries used", in_lockout ? "in lockout, " : "",
-               number_of (lockout, "counter"), number_of (lockout, "limit"));
+  if (orderly != NULL)
+    print_row ("", "%s", tpmid_value_boolean (orderly)
+               ? "started after an orderly shutdown" : "started after a power cut or reset");
+  print_lockout (tpmid_value_find (tpm, "lockout"));
   print_work (tpm);
 }
 
@@ -139,9 +171,11 @@ run (ClientSession *session, const ClientVerb *self, GStrv *arguments, tpmid_err
       return TRUE;
     }
   print_identity (status);
+  print_operation (tpmid_value_find (status, "operation"));
+  print_ownership (tpmid_value_find (status, "ownership"));
   print_tpm (tpmid_value_find (status, "tpm"));
   print_problems (tpmid_value_find (status, "problems"));
-  print_row ("Version", "%s", text_of (status, "version"));
+  print_row ("Version", "%s", client_value_text (status, "version"));
   return TRUE;
 }
 

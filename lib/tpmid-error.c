@@ -27,6 +27,8 @@ static const ErrorNumber error_numbers[] = {
   { LIB_ERROR ("Busy"), EBUSY },
   { LIB_ERROR ("RateLimited"), EBUSY },
   { LIB_ERROR ("NotReady"), EAGAIN },
+  { LIB_ERROR ("WrongState"), EPERM },
+  { LIB_ERROR ("CertificateMismatch"), EKEYREJECTED },
   { LIB_ERROR ("TpmUnavailable"), ENODEV },
   { LIB_ERROR ("NoDevice"), ENODEV },
   { LIB_ERROR ("NotSupported"), EOPNOTSUPP },

@@ -201,6 +201,7 @@ typedef struct LibRetry
   uint64_t absent_since; /* since when there is no tpmidd or no bus; 0: it was there at the last try */
   unsigned unknown;      /* how often the object was not there */
   bool is_sent_again;    /* an answer was lost once */
+  bool is_once;          /* a lost answer is final: nobody knows what was done, and a second time would not be the same */
 } LibRetry;
 
 /**
@@ -209,8 +210,8 @@ typedef struct LibRetry
  * @is_served: whether tpmidd has been there before
  *
  * Decides whether to try again, and waits until then. Busy and NotReady are waited out; so is the return of a tpmidd or a bus
- * that was there before, up to 10 s; an answer that was lost is asked for once more. tpmidd says Cancelled when it stops; then
- * and at its start its objects are unknown. RateLimited is final: its time is longer than a call's.
+ * that was there before, up to 10 s; an answer that was lost is asked for once more, unless the call is_once. tpmidd says
+ * Cancelled when it stops; then and at its start its objects are unknown. RateLimited is final: its time is longer than a call's.
  *
  * Returns: whether to try again
  */
@@ -229,7 +230,8 @@ typedef struct LibTarget
 /**
  * LibCall: one method call. Open (or begin), append the arguments to @message, finish, read from @reply, clear.
  *
- * All methods that the library calls can be repeated without harm: what the first try did, the second finds done.
+ * A method that can be repeated without harm (what the first try did, the second finds done) is repeated for every trouble
+ * that passes; where @retry.is_once only while it is certain that nothing was done.
  */
 typedef struct LibCall
 {

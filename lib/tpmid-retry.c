@@ -121,7 +121,7 @@ lib_retry_pause (LibRetry *retry, const tpmid_error *error, bool is_served, uint
     case TROUBLE_UNKNOWN:
       return retry->unknown++ < UNKNOWN_MAX && sleep_between (retry, deadline);
     case TROUBLE_LOST:
-      if (retry->is_sent_again || lib_deadline_left (deadline) == 0)
+      if (retry->is_once || retry->is_sent_again || lib_deadline_left (deadline) == 0)
         return false;
       retry->is_sent_again = true;
       retry->pause_us = 0;

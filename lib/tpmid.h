@@ -45,13 +45,15 @@ extern "C" {
  *
  * Repeats
  *
- * - Every call of this library can be repeated without harm, and is, within its @timeout_ms:
+ * - A call is repeated within its @timeout_ms:
  *   where tpmidd is busy (org.tpmid1.Error.Busy), or has not made its boot decision yet (NotReady): until the time has passed,
  *   with pauses that grow from 50 ms to 1 s;
  *   where tpmidd or the bus has gone, but this client had reached it before: until it is back, for at most 10 s. Otherwise the
  *   error ServiceUnknown or NoServer comes at once;
  *   where tpmidd stopped (Cancelled) or died (NoReply) under the call, or the connection broke (Disconnected): once more, no
  *   matter whether the first was carried out. The second time it is the error.
+ *   Functions that say "never repeated" have this error at the first time, as a second call would do something else, or fail for
+ *   what the first has done: the status then says how it ended.
  *   Every other error is the last word, RateLimited too: who was told to wait decides whether to.
  * - A connection that broke is opened anew by the next call.
  */
@@ -239,7 +241,8 @@ void tpmid_client_free (tpmid_client *client);
 /**
  * tpmid_get_status:
  * @ret_status: (out) (transfer full): a dict with the keys that GetStatus documents ("mode", "state", "reason", "hint",
- *   "row", "problems", "version", "serial", "serial-source", and the dicts "key" and "tpm"); tpmid_value_free()
+ *   "row", "problems", "version", "serial", "serial-source", and the dicts "key", "ownership", "operation" and
+ *   "tpm"); tpmid_value_free()
  *
  * org.tpmid1.Device.GetStatus: all there is to know, within 50 ms whatever the TPM does.
  *
@@ -276,6 +279,131 @@ int tpmid_set_serial_number (tpmid_client *client, const char *serial, int timeo
  * Property org.tpmid1.Device.Certificate.
  */
 int tpmid_get_certificate (tpmid_client *client, int timeout_ms, char **ret_pem, tpmid_error *error);
+
+/* ---- the device's life: org.tpmid1.Device, for administrators ---- */
+
+/*
+ * A method that returns when it is recorded is carried out afterwards; how that goes is the dict "operation" of
+ * tpmid_get_status() (property Operation). WrongState says that the device's mode or state does not fit, and which would.
+ */
+
+/**
+ * tpmid_reset:
+ *
+ * org.tpmid1.Device.Reset: factory reset. The identity and all keys are lost, the serial number is kept. Returns when it is
+ * recorded. Never repeated where the answer is lost.
+ *
+ * Errors: InvalidArgument, WrongState, NotReady, Storage, Busy, NotAuthorized
+ */
+int tpmid_reset (tpmid_client *client, int timeout_ms, tpmid_error *error);
+
+/**
+ * tpmid_reprovision:
+ *
+ * org.tpmid1.Device.Reprovision: out of mode "fault" by a new identity; what is replaced is archived. Returns when it is
+ * recorded. Never repeated where the answer is lost.
+ *
+ * Errors: InvalidArgument, WrongState, NotReady, Storage, Busy, NotAuthorized
+ */
+int tpmid_reprovision (tpmid_client *client, int timeout_ms, tpmid_error *error);
+
+/**
+ * tpmid_migrate:
+ * @target: "tpm" or "software"
+ *
+ * org.tpmid1.Device.Migrate: a new key and certificate there; already there is a success. Returns when it is recorded.
+ *
+ * Errors: InvalidArgument, WrongState, NotSupported, NotReady, Storage, Busy, NotAuthorized
+ */
+int tpmid_migrate (tpmid_client *client, const char *target, int timeout_ms, tpmid_error *error);
+
+/**
+ * tpmid_release_ownership:
+ *
+ * org.tpmid1.Device.ReleaseOwnership: the passwords that tpmidd set are empty again when it returns. Never repeated where the
+ * answer is lost.
+ *
+ * Errors: InvalidArgument, WrongState (tpmidd does not own the TPM), NotSupported, AuthFailed, HierarchyAuthRequired, NotReady,
+ * Storage, TpmUnavailable, TpmLockout, Timeout, Busy, NotAuthorized
+ */
+int tpmid_release_ownership (tpmid_client *client, int timeout_ms, tpmid_error *error);
+
+/**
+ * tpmid_clear_serial_number:
+ *
+ * org.tpmid1.Device.ClearSerialNumber: removes the serial number from the TPM, so that another can be written. Never repeated
+ * where the answer is lost.
+ *
+ * Errors: InvalidArgument, NotFound (none is there), NotSupported, HandleTaken, HierarchyAuthRequired, NotReady, TpmUnavailable,
+ * TpmLockout, Timeout, Busy, NotAuthorized
+ */
+int tpmid_clear_serial_number (tpmid_client *client, int timeout_ms, tpmid_error *error);
+
+/**
+ * tpmid_regenerate_certificate:
+ *
+ * org.tpmid1.Device.RegenerateCertificate: a new self-signed certificate of the same key. Never repeated where the answer is
+ * lost.
+ *
+ * Errors: InvalidArgument, WrongState, NotReady, Storage, TpmUnavailable, Timeout, Busy, NotAuthorized
+ */
+int tpmid_regenerate_certificate (tpmid_client *client, int timeout_ms, tpmid_error *error);
+
+/**
+ * tpmid_install_certificate:
+ * @pem: certificates, leaf first, each signed by the next; at most 65536 bytes
+ *
+ * org.tpmid1.Device.InstallCertificate: makes them the device certificate and its chain.
+ *
+ * Errors: InvalidArgument (not decodable), CertificateMismatch (not of the device's key, or no chain), WrongState, NotReady,
+ * Storage, Busy, NotAuthorized
+ */
+int tpmid_install_certificate (tpmid_client *client, const char *pem, int timeout_ms, tpmid_error *error);
+
+/**
+ * tpmid_begin_rotation:
+ * @ret_key: (out) (transfer full): name of the next key, "device-next"; free()
+ *
+ * org.tpmid1.Device.BeginRotation: makes the key that tpmid_commit_rotation() makes the device's. Asked again: the same key.
+ *
+ * Errors: InvalidArgument, WrongState, HierarchyAuthRequired, NotReady, Storage, TpmUnavailable, TpmLockout, Timeout, Busy,
+ * NotAuthorized
+ */
+int tpmid_begin_rotation (tpmid_client *client, int timeout_ms, char **ret_key, tpmid_error *error);
+
+/**
+ * tpmid_commit_rotation:
+ * @pem: (nullable): certificates of the next key, as for tpmid_install_certificate(); NULL and "" are a self-signed one
+ *
+ * org.tpmid1.Device.CommitRotation: the next key becomes the device's; the old one is kept for tpmid_rollback_rotation(). Never
+ * repeated where the answer is lost.
+ *
+ * Errors: InvalidArgument, NotFound (no next key), CertificateMismatch, WrongState, HierarchyAuthRequired, NotReady, Storage,
+ * TpmUnavailable, TpmLockout, Timeout, Busy, NotAuthorized
+ */
+int tpmid_commit_rotation (tpmid_client *client, const char *pem, int timeout_ms, tpmid_error *error);
+
+/**
+ * tpmid_rollback_rotation:
+ *
+ * org.tpmid1.Device.RollbackRotation: before the commit drops the next key, after it brings the old one back. Never repeated
+ * where the answer is lost.
+ *
+ * Errors: InvalidArgument, NotFound (nothing to roll back), WrongState, HierarchyAuthRequired, NotReady, Storage,
+ * TpmUnavailable, TpmLockout, Timeout, Busy, NotAuthorized
+ */
+int tpmid_rollback_rotation (tpmid_client *client, int timeout_ms, tpmid_error *error);
+
+/**
+ * tpmid_list_handles:
+ * @ret_handles: (out) (transfer full): a list of dicts with the keys that ListHandles documents ("handle", "kind", "owner",
+ *   "use", "hierarchy", "size", "name"); tpmid_value_free()
+ *
+ * org.tpmid1.Device.ListHandles: what is in the TPM, and whose.
+ *
+ * Errors: InvalidArgument, NotSupported (no TPM), NotReady, TpmUnavailable, Timeout, Busy, NotAuthorized
+ */
+int tpmid_list_handles (tpmid_client *client, int timeout_ms, tpmid_value **ret_handles, tpmid_error *error);
 
 /* ---- keys: org.tpmid1.Keys and org.tpmid1.Key ---- */
 
