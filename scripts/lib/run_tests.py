@@ -52,16 +52,19 @@ class Run:
         started = time.monotonic()
         log = self.folder / "meson-logs" / "testlog.json"
         log.unlink(missing_ok=True)
-        # Who ends this program ends meson and its tests.
-        result = subprocess.run(["setpriv", "--pdeathsig", "TERM", "meson", "test", "-C", self.folder, "--no-rebuild", *self.selection],
-                                capture_output=True, text=True, errors="replace", env={**os.environ, **self.environment})
+        # Who ends this program ends meson, which then ends its tests; not if it cannot say so, hence a file and no pipe.
+        with tempfile.TemporaryFile("w+", errors="replace") as output:
+            command = ["setpriv", "--pdeathsig", "TERM", "meson", "test", "-C", self.folder, "--no-rebuild", *self.selection]
+            status = subprocess.run(command, stdout=output, stderr=output, env={**os.environ, **self.environment}).returncode
+            output.seek(0)
+            said = output.read()
         if not log.exists():
-            raise build.BuildError(f"{result.stdout}{result.stderr}\nmeson test left no result in {log}")
+            raise build.BuildError(f"{said}\nmeson test left no result in {log}")
         known = {test["name"]: test for test in json.loads(self.introspect())}
         for line in log.read_text().splitlines():
             self.read(json.loads(line), known)
-        if result.returncode != 0 and all(outcome.result != "failed" for outcome in self.outcomes):
-            self.outcomes.append(Outcome("meson", "meson test", "failed", result.stdout))
+        if status != 0 and all(outcome.result != "failed" for outcome in self.outcomes):
+            self.outcomes.append(Outcome("meson", "meson test", "failed", said))
         for tier in sorted({outcome.tier for outcome in self.outcomes}):
             print(f"   {tier}: {summary(outcome for outcome in self.outcomes if outcome.tier == tier)}")
         for figure in self.figures:

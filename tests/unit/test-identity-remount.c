@@ -74,8 +74,10 @@ test_blanks_in_names_are_understood (void)
 static void
 test_other_lines_are_passed_over (void)
 {
-  static const char *const texts[] = { "", "\n\n", "proc", "1 2 3 4 /persist ro", "1 2 3 4 /persist ro - ext4", "1 2 3 4 /persist ro - ext4 /dev/sda",
-                                       "1 2 3 4 /persist rox - ext4 /dev/sda rw", "- - - ext4 x rw" };
+  static const char *const texts[] = {
+    "", "\n\n", "proc", "1 2 3 4 /persist ro", "1 2 3 4 /persist ro - ext4", "1 2 3 4 /persist ro - ext4 /dev/sda", "- - - ext4 x rw",
+    "1 2 3 4 /persist rox - ext4 /dev/sda rw",
+  };
 
   for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
     assert_found (texts[i], "/persist/marker", NULL);
@@ -112,8 +114,9 @@ make_parents (const char *path)
 static void
 case_mount (Case *c, const char *options, const char *super_options)
 {
-  g_autofree char *text = g_strdup_printf ("1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 8:2 / %s/persist %s - ext4 /dev/sda2 %s\n", c->folder, options,
-                                           super_options);
+  g_autofree char *text = g_strdup_printf ("1 0 8:1 / / rw - ext4 /dev/sda1 rw\n"
+                                           "2 1 8:2 / %s/persist %s - ext4 /dev/sda2 %s\n",
+                                           c->folder, options, super_options);
 
   test_folder_write (c->mountinfo, text);
 }

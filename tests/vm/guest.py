@@ -150,7 +150,8 @@ class Guest:
     def boot_once_more(self, what):
         if self.is_second_try:
             raise GuestError(f"{what}: the boot hung twice:\n{self.trouble()}")
-        print(f'# scene: a boot hung: nothing on the console for {self.hang_limit} s after "{self.last_line()}"; ended, and tried once more', flush=True)
+        print(f'# scene: a boot hung: nothing on the console for {self.hang_limit} s after "{self.last_line()}"; ended, and tried once more',
+              flush=True)
         self.is_second_try = True
         self.qemu.kill()
         self.clear_away()
@@ -262,8 +263,8 @@ def choose_accelerator(base, disk):
         return TCG
     with tempfile.TemporaryDirectory(prefix="tpmid-vm-") as folder:
         console, log = pathlib.Path(folder, "console"), pathlib.Path(folder, "log")
-        process = spawn(["qemu-system-x86_64", *MACHINE, *KVM, "-snapshot", "-kernel", base.kernel,
-                         "-serial", f"file:{console}", "-append", f"{COMMAND_LINE} init=/usr/bin/echo -- kvm-is-good", *disk_options(disk, "root")], log)
+        process = spawn(["qemu-system-x86_64", *MACHINE, *KVM, "-snapshot", "-kernel", base.kernel, "-serial", f"file:{console}",
+                         "-append", f"{COMMAND_LINE} init=/usr/bin/echo -- kvm-is-good", *disk_options(disk, "root")], log)
         try:
             deadline = time.monotonic() + PROBE_LIMIT
             while process.poll() is None and time.monotonic() < deadline and "KVM internal error" not in text_of(log):

@@ -17,7 +17,8 @@ def spawn(words, log):
     kernel knows of that wish, hence the look at the parent after it."""
     guard = ["setpriv", "--pdeathsig", "KILL", "sh", "-c", '[ "$PPID" = "$0" ] && exec "$@"', str(os.getpid())]
     with open(log, "ab") as output:
-        return subprocess.Popen([*guard, *map(str, words)], stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
+        return subprocess.Popen([*guard, *map(str, words)], stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                                start_new_session=True)
 
 
 def end(process, number=signal.SIGTERM):
