@@ -22,7 +22,8 @@
 
 #define BUS_NAME "org.tpmid1"
 #define EXIT_USAGE 2
-#define EXIT_BAD_CONFIG 78 /* EX_CONFIG, sysexits.h */
+#define EXIT_START_AGAIN 75 /* EX_TEMPFAIL, sysexits.h */
+#define EXIT_BAD_CONFIG 78  /* EX_CONFIG, sysexits.h */
 
 typedef struct
 {
@@ -56,7 +57,8 @@ parse_options (Options *options, int *argc, char ***argv, GError **error)
   g_autoptr (GOptionContext) context = g_option_context_new (NULL);
 
   g_option_context_set_summary (context, "Owns the TPM 2.0 of this device and serves its identity over D-Bus as " BUS_NAME ".");
-  g_option_context_set_description (context, "Exit status: 0 stopped in order; 1 failure; 2 wrong usage; 78 configuration error.\n"
+  g_option_context_set_description (context, "Exit status: 0 stopped in order; 1 failure; 2 wrong usage;\n"
+                                             "75 to be started again; 78 configuration error.\n"
                                              "See tpmidd(8) and tpmidd.conf(5).");
   g_option_context_add_main_entries (context, entries, NULL);
   if (!g_option_context_parse (context, argc, argv, error))
@@ -175,6 +177,12 @@ on_decided (IdentityDevice *device, gpointer user_data)
   (void) sd_notifyf (0, "READY=1\nSTATUS=mode %s, row %u, %s", status.mode, status.row, status.reason);
 }
 
+static void
+on_restart_wanted (IdentityDevice *device, Daemon *daemon)
+{
+  quit (daemon, EXIT_START_AGAIN);
+}
+
 static gboolean
 on_terminate (gpointer user_data)
 {
@@ -224,6 +232,7 @@ serve (GDBusConnection *connection, const BaseConfig *config)
   BusService *service = bus_service_new (connection, device, config);
 
   g_signal_connect (device, "decided", G_CALLBACK (on_decided), NULL);
+  g_signal_connect (device, "restart-wanted", G_CALLBACK (on_restart_wanted), &daemon);
   g_unix_signal_add (SIGTERM, on_terminate, &daemon);
   g_unix_signal_add (SIGINT, on_terminate, &daemon);
   feed_watchdog ();

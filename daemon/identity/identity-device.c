@@ -46,6 +46,7 @@ identity_device_class_init (IdentityDeviceClass *class)
   G_OBJECT_CLASS (class)->finalize = identity_device_finalize;
   g_signal_new ("changed", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
   g_signal_new ("decided", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
+  g_signal_new ("restart-wanted", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
 }
 
 static void
@@ -110,6 +111,12 @@ on_lifecycle_decided (IdentityLifecycle *lifecycle, IdentityDevice *self)
 }
 
 static void
+on_restart_wanted (IdentityLifecycle *lifecycle, IdentityDevice *self)
+{
+  g_signal_emit_by_name (self, "restart-wanted");
+}
+
+static void
 on_keys_changed (IdentityKeys *keys, IdentityDevice *self)
 {
   g_autofree char *problem = identity_keys_describe_trouble (keys);
@@ -140,6 +147,7 @@ identity_device_new (const BaseConfig *config, TpmQueue *queue)
   self->lifecycle = identity_lifecycle_new (config, queue);
   g_signal_connect (self->lifecycle, "changed", G_CALLBACK (on_lifecycle_changed), self);
   g_signal_connect (self->lifecycle, "decided", G_CALLBACK (on_lifecycle_decided), self);
+  g_signal_connect (self->lifecycle, "restart-wanted", G_CALLBACK (on_restart_wanted), self);
   self->keys = identity_keys_new (config, queue);
   g_signal_connect (self->keys, "changed", G_CALLBACK (on_keys_changed), self);
   g_signal_connect (self->keys, "job", G_CALLBACK (on_key_job), self);

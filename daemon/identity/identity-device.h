@@ -52,7 +52,8 @@ typedef struct
  * Main thread; its work runs as jobs on the TPM thread.
  *
  * Signals: "changed" (no arguments) after anything in IdentityStatus, or the TPM's state, changed; "decided" (no arguments)
- * once, after the boot decision, the first attempt to write the marker and the run-time mode file.
+ * once, after the boot decision, the first attempt to write the marker and the run-time mode file; "restart-wanted" (no
+ * arguments) when the process should end in order with EX_TEMPFAIL, to be started again.
  */
 #define IDENTITY_TYPE_DEVICE (identity_device_get_type ())
 G_DECLARE_FINAL_TYPE (IdentityDevice, identity_device, IDENTITY, DEVICE, GObject)

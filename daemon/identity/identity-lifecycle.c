@@ -3,6 +3,7 @@
 
 #include "base-log.h"
 #include "identity-boot.h"
+#include "identity-remount.h"
 #include "identity-watch.h"
 #include "identity-writer.h"
 
@@ -65,6 +66,7 @@ identity_lifecycle_class_init (IdentityLifecycleClass *class)
   G_OBJECT_CLASS (class)->finalize = identity_lifecycle_finalize;
   g_signal_new ("changed", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
   g_signal_new ("decided", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
+  g_signal_new ("restart-wanted", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
 }
 
 static void
@@ -515,6 +517,14 @@ is_time_to_decide (IdentityLifecycle *self)
   return TRUE;
 }
 
+/* Not before others were told who the device is, and not into a decision or a file that is being written. */
+static gboolean
+needs_restart (IdentityLifecycle *self)
+{
+  return self->is_decided && !self->is_deciding && identity_writer_is_pending (self->writer) && !identity_writer_is_busy (self->writer)
+         && identity_remount_should_restart (self->config);
+}
+
 static void
 mend (IdentityLifecycle *self)
 {
@@ -524,6 +534,8 @@ mend (IdentityLifecycle *self)
         go_without_tpm (self);
       return;
     }
+  if (needs_restart (self))
+    g_signal_emit_by_name (self, "restart-wanted");
   if (identity_writer_is_pending (self->writer))
     identity_writer_again (self->writer);
   if (self->is_deciding)

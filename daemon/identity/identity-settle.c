@@ -3,6 +3,7 @@
 
 #include "base-file.h"
 #include "identity-marker.h"
+#include "identity-remount.h"
 
 #include <string.h>
 
@@ -81,6 +82,17 @@ static const struct
   { IDENTITY_PENDING_MODE_FILE, 0, "mode file", settle_mode_file },
 };
 
+static void
+explain (GPtrArray *problems, const BaseConfig *config)
+{
+  g_autofree char *mount_point = identity_remount_find (config);
+
+  if (mount_point != NULL)
+    g_ptr_array_add (problems, g_strdup_printf ("mount: %s is read-only for tpmidd alone; restart tpmidd, and if that does not help: it was made "
+                                                "read-only on purpose, or ReadWritePaths= of the unit lacks it",
+                                                mount_point));
+}
+
 guint
 identity_settle (const IdentityReport *report, const BaseConfig *config, guint pending, GPtrArray **ret_problems)
 {
@@ -100,6 +112,8 @@ identity_settle (const IdentityReport *report, const BaseConfig *config, guint p
       if (!has_to_wait)
         g_ptr_array_add (problems, g_strdup_printf ("%s: %s", steps[i].name, error->message));
     }
+  if (left != 0)
+    explain (problems, config);
   *ret_problems = g_steal_pointer (&problems);
   return left;
 }

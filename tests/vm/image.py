@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The guest's image: a small Debian that is made once and kept, and tpmidd, which is put into it at each run.
 
-What is kept lies in $TPMID_VM_CACHE, else $XDG_CACHE_HOME/tpmidd-vm, else ~/.cache/tpmidd-vm: a root file system as a tar and
-a kernel, in a folder whose name is the digest of all that they were made of. Packages come from Debian by the sources that
-this machine's apt has; nothing else comes from the network."""
+All of it lies in the folder build-vm of the source tree: the build of tpmidd for the guest, and in build-vm/base a root file
+system as a tar and a kernel, in a folder whose name is the digest of all that they were made of. Packages come from Debian by
+the sources that this machine's apt has; nothing else comes from the network."""
 import contextlib
 import fcntl
 import hashlib
@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts" / "lib"))
@@ -49,10 +50,12 @@ MASKED = (
     "systemd-update-utmp.service", "systemd-update-utmp-runlevel.service", "systemd-pstore.service", "systemd-networkd.service",
     "systemd-networkd.socket", "proc-sys-fs-binfmt_misc.automount",
 )
+BUILD_FOLDER = ROOT / "build-vm"
 BUILD_LIMIT = 1200  # seconds
 TOOL_LIMIT = 300
-UNUSED_LIMIT = 7 * 86400  # after it a kept image that another source tree may use goes, when a new one is made
 DISK_SIZE = "700M"  # sparse
+MEMORY_NEEDED = 1000  # MiB: the guest's 512, and QEMU around them
+SPACE_NEEDED = 3000  # MiB, in each of the two folders
 
 
 class ImageError(Exception):
@@ -76,12 +79,6 @@ def command(*words, limit=TOOL_LIMIT, **keywords):
     return result.stdout
 
 
-def cache_folder():
-    named = os.environ.get("TPMID_VM_CACHE")
-    base = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
-    return pathlib.Path(named or pathlib.Path(base) / "tpmidd-vm").absolute()
-
-
 def what_lacks():
     """Why this machine cannot run the guest at all; None if nothing is known against it."""
     if platform.machine() != "x86_64":
@@ -89,7 +86,22 @@ def what_lacks():
     if os.geteuid() != 0:
         return "root makes the guest's file system"
     missing = [tool for tool in TOOLS if shutil.which(tool) is None]
-    return f"no {', '.join(missing)}; scripts/deps --vm installs it" if missing else None
+    if missing:
+        return f"no {', '.join(missing)}; scripts/deps --vm installs it"
+    memory = memory_available()
+    if memory < MEMORY_NEEDED:
+        return f"the guest needs {MEMORY_NEEDED} MiB of memory, {memory} MiB are available"
+    for folder in (tempfile.gettempdir(), ROOT):
+        space = shutil.disk_usage(folder).free >> 20
+        if space < SPACE_NEEDED:
+            return f"the guest needs {SPACE_NEEDED} MiB in {folder}, {space} MiB are free"
+    return None
+
+
+def memory_available():
+    """In MiB."""
+    with open("/proc/meminfo") as file:
+        return next(int(line.split()[1]) >> 10 for line in file if line.startswith("MemAvailable:"))
 
 
 def sources():
@@ -113,7 +125,7 @@ class Base:
     """The kept part: `root` is the tar, `kernel` the kernel, `made` the seconds that making them took (None: kept from before)."""
 
     def __init__(self):
-        folder = cache_folder()
+        folder = BUILD_FOLDER / "base"
         lines = sources()
         recipe = repr([SUITE, KERNEL, PACKAGES, NOT_WANTED, DOWNLOAD_KERNEL, SHRINK, lines])
         self.folder = folder / hashlib.sha256(recipe.encode()).hexdigest()[:16]
@@ -126,11 +138,10 @@ class Base:
                 started = time.monotonic()
                 self.make(folder, lines)
                 self.made = time.monotonic() - started
-            os.utime(self.folder)
 
     def make(self, folder, lines):
         for old in folder.iterdir():
-            if old.is_dir() and time.time() - old.stat().st_mtime > UNUSED_LIMIT:
+            if old.is_dir():
                 shutil.rmtree(old)
         work = pathlib.Path(tempfile.mkdtemp(prefix="new-", dir=folder))
         options = [f"--dpkgopt=path-exclude={pattern}" for pattern in NOT_WANTED]
@@ -154,26 +165,28 @@ class Base:
 
 def build_tpmidd():
     """A build whose prefix is the guest's /usr, of what is installed alone; returns its folder."""
-    folder = ROOT / "build-vm"
-    options = ["--prefix=/usr", "-Dwerror=true"] if not (folder / "build.ninja").exists() else []
-    build.update(folder, options, targets=["daemon/tpmidd"])
-    targets = json.loads(command("meson", "introspect", "--targets", folder))
-    installed = [os.path.relpath(target["filename"][0], folder) for target in targets if target["installed"]]
-    build.update(folder, targets=installed)
-    return folder
+    options = ["--prefix=/usr", "-Dwerror=true", "-Dtests=false"] if not (BUILD_FOLDER / "build.ninja").exists() else []
+    build.update(BUILD_FOLDER, options, targets=["daemon/tpmidd"])
+    targets = json.loads(command("meson", "introspect", "--targets", BUILD_FOLDER))
+    installed = [os.path.relpath(target["filename"][0], BUILD_FOLDER) for target in targets if target["installed"]]
+    build.update(BUILD_FOLDER, targets=installed)
 
 
-def install(base, folder, disk):
-    """Unpacks the kept tree below `folder`, puts tpmidd and the guest's own units into it, and makes `disk` of it."""
-    build_folder = build_tpmidd()
+def make(folder, disk):
+    """Makes `disk` of the kept tree, with tpmidd and the guest's own units in it; works below `folder`. Returns the Base."""
+    with ThreadPoolExecutor(1) as pool:  # most of the tree's making is waiting for the network and for dpkg
+        built = pool.submit(build_tpmidd)
+        base = Base()
+        built.result()
     with tempfile.TemporaryDirectory(prefix="root-", dir=folder) as name:
         root = pathlib.Path(name, "root")
         root.mkdir()
         command("tar", "-C", root, "--numeric-owner", "-xf", base.root)
-        command("meson", "install", "--no-rebuild", "--quiet", "-C", build_folder, "--destdir", root)
+        command("meson", "install", "--no-rebuild", "--quiet", "-C", BUILD_FOLDER, "--destdir", root)
         shutil.copytree(pathlib.Path(__file__).parent / "guest", root, dirs_exist_ok=True)
         prepare(root)
         make_file_system(disk, DISK_SIZE, root)
+    return base
 
 
 def prepare(root):
@@ -210,14 +223,14 @@ def remove_file(disk, path):
     debugfs(disk, f"rm {path}")
 
 
-def write_file(disk, path, content, folders=()):
-    """Root's, mode 0644, in place of what was there."""
+def write_file(disk, path, content, folders=(), mode=0o644):
+    """Root's, in place of what was there."""
     with contextlib.suppress(ImageError):
         remove_file(disk, path)
     with tempfile.NamedTemporaryFile() as local:
         local.write(content)
         local.flush()
-        debugfs(disk, *(f"mkdir {folder}" for folder in folders), f"write {local.name} {path}", f"sif {path} mode 0100644")
+        debugfs(disk, *(f"mkdir {folder}" for folder in folders), f"write {local.name} {path}", f"sif {path} mode 0{0o100000 | mode:o}")
 
 
 def read_file(disk, path):

@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -15,7 +16,9 @@ sys.path.insert(0, str(ROOT / "tests" / "support"))
 import guest as machine  # noqa: E402
 import image  # noqa: E402
 import tap  # noqa: E402
-from guest import Device, Guest  # noqa: E402
+from device import Device  # noqa: E402
+from guest import Guest  # noqa: E402
+from processes import wait_for  # noqa: E402
 from tap import expect, expect_equal  # noqa: E402
 
 MARKER = "/persist/config/tpm_in_use"
@@ -33,7 +36,14 @@ class Story:
         self.work = pathlib.Path(self.folder.name)
         self.trouble = self.base = self.accelerator = None
         self.device = self.reference = self.ready = None
-        self.is_broken = False
+        self.is_broken = self.knows_reset = False
+
+    def can_reset(self, name):
+        """Whether the scene can be played: this tpmidd knows factory resets."""
+        self.first_boot()
+        if not self.knows_reset:
+            print(f"# scene: {name}: not run, as tpmidctl has no reset", flush=True)
+        return self.knows_reset
 
     def prepare(self):
         """Image and accelerator. A machine that cannot have them skips the scenes, unless they are asked for by name."""
@@ -50,13 +60,12 @@ class Story:
             raise tap.Skip(f"machine lacks: {self.trouble.splitlines()[0]}")
 
     def prepare_image(self):
-        base = image.Base()
         started = time.monotonic()
-        image.install(base, self.work, self.work / "disk")
+        base = image.make(self.work, self.work / "disk")
+        seconds = time.monotonic() - started
         self.accelerator = machine.choose_accelerator(base, self.work / "disk")
         made = "was there" if base.made is None else f"made in {base.made:.0f} s"
-        print(f"# scene: image: {made}; tpmidd built and installed into it in {time.monotonic() - started:.0f} s; "
-              f"{' '.join(self.accelerator[:2])}", flush=True)
+        print(f"# scene: image: Debian {made}, with tpmidd in it after {seconds:.0f} s; {' '.join(self.accelerator[:2])}", flush=True)
         self.base = base
 
     def new_device(self, folder):
@@ -83,6 +92,7 @@ class Story:
             self.reference = found["key"]["reference"]
             expect_equal(reference_of(guest.do(f"cat {CERTIFICATE}").encode()), self.reference, "key of the certificate")
             self.ready = times_of_start(guest)
+            self.knows_reset = re.search(r"(?m)^ *reset\b", guest.do("tpmidctl --help")) is not None
             wait_for_credentials(guest)
             guest.power_off()
         expect_equal(device.lockout_counter(), 0, "lockout counter of the TPM")
@@ -101,11 +111,16 @@ def times_of_start(guest):
     return [now + int(values[name]) / 1e6 for name in ("InactiveExitTimestampMonotonic", "ActiveEnterTimestampMonotonic")]
 
 
+def configure(device, text):
+    if text:
+        image.write_file(device.disk, "/etc/tpmidd/tpmidd.conf.d/50-guest.conf", b"[tpmidd]\n" + text, ["/etc/tpmidd/tpmidd.conf.d"])
+
+
 def wait_for_credentials(guest):
     def usable():
         return guest.try_run("tpmidctl keys show credentials --json | grep -q '\"usable\"'").status == 0
 
-    machine.wait_for(usable, CREDENTIALS_LIMIT, 'the key "credentials"', pause=0.5)
+    wait_for(usable, CREDENTIALS_LIMIT, 'the key "credentials"', pause=0.5)
 
 
 def status_of(guest):
@@ -166,6 +181,12 @@ def pipe(words, content=b""):
     return subprocess.run(words, input=content, check=True, capture_output=True, timeout=60).stdout
 
 
+def expect_other_key(found, reference):
+    """Returns the reference of the key that there is."""
+    expect(found["key"]["reference"] not in ("", None, reference), f"the key is {found['key']['reference']}, as before the reset")
+    return found["key"]["reference"]
+
+
 def software_pair():
     """Key and certificate as software without a TPM made them."""
     key = pipe(["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout"])
@@ -175,17 +196,17 @@ def software_pair():
         return key, pipe(["openssl", "req", "-x509", "-new", "-key", file.name, "-subj", "/CN=other", "-days", "3650"])
 
 
-def kill_while_booting(folder, times):
-    """A new device loses power again and again, from before tpmidd is started until after it is ready; then it boots."""
+def kill_while_booting(folder, times, configuration=b""):
+    """A new device loses power again and again, from the start of tpmidd until after it is ready; then it boots."""
     STORY.first_boot()
     device = STORY.new_device(folder)
+    configure(device, configuration)
     start, ready = STORY.ready
     identity = None
     for number in range(times):
-        delay = (ready - start) * 1.3 * number / times
-        with STORY.run(device, command_line="systemd.show_status=1") as guest:
-            machine.wait_for(lambda: "Starting" in guest.console_line("tpmidd.service"), machine.BOOT_LIMIT,
-                             "the start of tpmidd.service")
+        delay = (ready - start) * 1.25 * (number + 0.4) / times
+        with STORY.run(device) as guest:
+            guest.wait_console(r"Starting.*tpmidd\.service")
             time.sleep(delay)
             expect(guest.qemu.poll() is None, f"QEMU ended by itself:\n{guest.trouble()}")
         certificate = device.certificate()
@@ -196,7 +217,7 @@ def kill_while_booting(folder, times):
         expect_equal(device.lockout_counter(), 0, "lockout counter")
         identity = found
     with STORY.run(device) as guest:
-        expect_whole(guest, f"boot after {times} kills", identity)
+        expect_whole(guest, f"boot after {times} kills" if times > 1 else "boot after a kill", identity)
         guest.power_off()
     expect_equal(device.lockout_counter(), 0, "lockout counter of the TPM")
     return device

@@ -15,6 +15,7 @@ STOP_LIMIT = 10  # seconds in an emulated guest
 WATCHDOG_WAIT = 65  # WatchdogSec=60 of the unit, and a little
 DRIVER = "/sys/bus/platform/drivers/tpm_tis"
 TPM = "MSFT0101:00"
+CREDENTIALS = "/run/credentials/tpmidd.service"
 running = []
 
 
@@ -25,7 +26,7 @@ def guest():
     if not running:
         STORY.first_boot()
         device = STORY.device.branch(STORY.work / f"service-{time.monotonic_ns()}")
-        running.append(STORY.run(device))
+        running.append(STORY.run(device, command_line="systemd.set_credential=tpmidd.lockout-auth:sesame"))
         expect_boot("service", running[0], 11, "tpm", "found", WRITTEN)
     return running[0]
 
@@ -67,6 +68,31 @@ def test_sandbox_is_in_effect(folder):
                            ("/persist/tpmidd/probe", True), ("/run/tpmid/probe", True)):
         answer = guest().try_run(f"nsenter -t {pid} -m sh -c 'touch {path} && rm {path}'")
         expect_equal(answer.status == 0, writable, f"{path} can be written in tpmidd's name space: {answer.errors}")
+
+
+def test_credentials_come_from_system_and_store_and_may_be_missing(folder):
+    expect_equal(credentials(), {"tpmidd.lockout-auth": "sesame"}, "credentials of tpmidd")
+    guest().do("mkdir -p -m 0700 /etc/credstore /etc/credstore.encrypted /etc/systemd/system/tpmidd.service.d && umask 077 && "
+               "printf swordfish > /etc/credstore/tpmidd.owner-auth && systemctl restart tpmidd")
+    expect_equal(credentials(), {"tpmidd.lockout-auth": "sesame", "tpmidd.owner-auth": "swordfish"}, "credentials of tpmidd")
+    owner, mode = guest().do(f"stat -c '%U %a' {CREDENTIALS}/tpmidd.owner-auth").split()
+    print(f"# a credential belongs to {owner}, mode {mode}", flush=True)
+    encrypted = "/etc/credstore.encrypted/tpmidd.owner-auth"
+    guest().do(f"printf aladdin | systemd-creds encrypt --with-key=host --name=tpmidd.owner-auth - {encrypted} && "
+               f"printf '[Service]\nLoadCredentialEncrypted=tpmidd.owner-auth:{encrypted}\n' > /etc/systemd/system/tpmidd.service.d/owner.conf && "
+               "systemctl daemon-reload && systemctl restart tpmidd")
+    expect_equal(credentials().get("tpmidd.owner-auth"), "aladdin", "the encrypted credential")
+    guest().do("rm /etc/credstore/tpmidd.owner-auth /etc/systemd/system/tpmidd.service.d/owner.conf && systemctl daemon-reload && "
+               "systemctl restart tpmidd")
+    expect_equal(credentials(), {"tpmidd.lockout-auth": "sesame"}, "credentials of tpmidd")
+
+
+def credentials():
+    """What tpmidd finds in $CREDENTIALS_DIRECTORY, as its user reads it."""
+    expect_equal(show("ActiveState"), "active", "state of the unit")
+    expect(f"CREDENTIALS_DIRECTORY={CREDENTIALS}" in guest().do(f"tr '\\0' '\\n' < /proc/{show('MainPID')}/environ").split(), "no $CREDENTIALS_DIRECTORY")
+    script = f'cd {CREDENTIALS} && for f in *; do echo "$f=$(cat $f)"; done'
+    return scenes.lines_of(guest().do(f"nsenter -t {show('MainPID')} -m " + scenes.as_user("tpmidd", script)))
 
 
 def test_member_of_tpmid_sign_signs_and_others_are_refused(folder):
@@ -119,7 +145,7 @@ def test_killed_daemon_is_started_again(folder):
     pid = show("MainPID")
     restarts = int(show("NRestarts"))
     guest().do(f"kill -KILL {pid}")
-    scenes.machine.wait_for(lambda: show("ActiveState") == "active" and show("MainPID") not in (pid, "0"), 60,
+    scenes.wait_for(lambda: show("ActiveState") == "active" and show("MainPID") not in (pid, "0"), 60,
                             "systemd starts tpmidd again", pause=0.2)
     expect_equal(int(show("NRestarts")), restarts + 1, "restarts")
     found = status_of(guest())
@@ -136,7 +162,7 @@ def test_tpm_that_vanishes_is_named_and_used_again_when_it_returns(folder):
     expect(gone.status == scenes.NO_TPM and "the kernel knows no TPM" in gone.errors, f"a signature without a TPM: {gone}")
     expect_equal(status_of(guest())["tpm"]["state"], "no-device", "state of the TPM")
     guest().do(f"echo {TPM} > {DRIVER}/bind")
-    scenes.machine.wait_for(lambda: guest().try_run(sign).status == 0, 60, "a signature by the TPM that is back", pause=0.5)
+    scenes.wait_for(lambda: guest().try_run(sign).status == 0, 60, "a signature by the TPM that is back", pause=0.5)
     found = status_of(guest())
     has_marker = guest().try_run(f"test -f {scenes.MARKER}").status == 0
     scenes.tell("TPM vanished and back", found, has_marker, time.monotonic() - started)

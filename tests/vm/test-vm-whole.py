@@ -2,17 +2,21 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The rest of the guest's story: each row of the boot decision that a real boot can end in, /persist on a file system of its
 own, exclusive use of the TPM, and ten power cuts. Each scene prints the row in which it ends."""
+import os
+import signal
 import sys
 import time
 
 import scenes
 import tap
 from image import remove_file, write_file
-from scenes import (CERTIFICATE, KEPT, MARKER, NONE, SOFTWARE_KEY, STORY, WRITTEN, expect, expect_boot, expect_equal,
-                    reference_of, software_pair, status_of, wait_for_credentials)
+from processes import GuestError, is_running
+from scenes import (CERTIFICATE, KEPT, MARKER, NONE, SOFTWARE_KEY, STORY, WRITTEN, configure, expect, expect_boot, expect_equal,
+                    expect_other_key, reference_of, software_pair, status_of, wait_for, wait_for_credentials)
 
 STORED_CERTIFICATE = "/persist/tpmidd/device.cert.pem"
 DEVICE_KEY = "0x81005401"
+LOOP_WAIT = 8  # seconds; tpmidd looks every two
 PERSIST_LINE = b"/dev/nvme1n1 /persist ext4 defaults%s 0 2\n"
 
 
@@ -24,10 +28,6 @@ def boot(name, device, row, mode, reason, marker, **options):
     if mode == "tpm":
         expect_equal(device.lockout_counter(), 0, "lockout counter of the TPM")
     return found
-
-
-def configure(device, text):
-    write_file(device.disk, "/etc/tpmidd/tpmidd.conf.d/50-guest.conf", b"[tpmidd]\n" + text, ["/etc/tpmidd/tpmidd.conf.d"])
 
 
 # the table
@@ -123,7 +123,7 @@ def test_persist_may_be_a_file_system_that_is_late_read_only_or_full(folder):
     again = boot("/persist of its own, second boot", device, 11, "tpm", "found", WRITTEN)
     expect_equal(again["key"]["reference"], found["key"]["reference"], "key")
     expect_late_persist_is_taken_up(device.branch(f"{folder}/late"), found["key"]["reference"])
-    expect_read_only_persist_is_named(device.branch(f"{folder}/read-only"), found["key"]["reference"])
+    expect_read_only_persist_mends_itself(device.branch(f"{folder}/read-only"), found["key"]["reference"])
     expect_full_persist_is_named(device)
 
 
@@ -156,16 +156,41 @@ def expect_late_persist_is_taken_up(device, reference):
     expect_equal(found["key"]["reference"], reference, "key")
 
 
-def expect_read_only_persist_is_named(device, reference):
-    """The mode is right, the file that cannot be written is named, and written by the first tpmidd that can."""
+def expect_read_only_persist_mends_itself(device, reference):
+    """The mode is right, and the file that cannot be written is named. tpmidd sees a remount only when it is started again: it sees
+    to that, once; where /persist is meant to be read-only for it, it stays, and says what can be done."""
     write_file(device.disk, "/etc/fstab", PERSIST_LINE % b",ro")
     with STORY.run(device) as guest:
         found = expect_boot("/persist read-only", guest, 11, "tpm", "found", KEPT, systemd=None)
         expect_equal(found["key"]["reference"], reference, "key")
         expect(any(MARKER in problem for problem in found["problems"]), f"the problems do not name the marker: {found['problems']}")
-        guest.do("mount -o remount,rw /persist && systemctl restart tpmidd")
+        pid = show(guest, "MainPID")
+        guest.do("mount -o remount,rw /persist")
         expect_marker_and_no_problem(guest)
+        expect(show(guest, "MainPID") != pid and show(guest, "NRestarts") == "1", "tpmidd was not started again, or more than once")
+        journal = guest.do("journalctl -b -u tpmidd --no-pager")
+        for words in ("/persist is read-only for tpmidd alone", "code=exited, status=75"):
+            expect(words in journal, f'the journal lacks "{words}":\n{journal}')
+        found = status_of(guest)
+        scenes.tell("/persist writable again", found, True, time.monotonic() - guest.started)
+        expect_equal((found["row"], found["mode"], found["key"]["reference"]), (11, "tpm", reference), "after the restart")
+        expect_no_loop(guest)
         guest.power_off()
+    expect_equal(device.lockout_counter(), 0, "lockout counter of the TPM")
+
+
+def expect_no_loop(guest):
+    guest.do(f"rm {MARKER} && mount --bind /persist /persist && mount -o remount,bind,ro /persist && systemctl restart tpmidd")
+    wait_until(guest, "tpmidctl status | grep -q '/persist is read-only for tpmidd alone; restart tpmidd'", "the problem says what to do")
+    pid, restarts = show(guest, "MainPID"), show(guest, "NRestarts")
+    time.sleep(LOOP_WAIT)
+    expect_equal((show(guest, "MainPID"), show(guest, "NRestarts")), (pid, restarts), "process and restarts")
+    guest.do("umount /persist")
+    expect_marker_and_no_problem(guest)
+
+
+def show(guest, name):
+    return guest.do(f"systemctl show tpmidd -P {name}").strip()
 
 
 def expect_full_persist_is_named(device):
@@ -187,7 +212,47 @@ def expect_marker_and_no_problem(guest):
 
 
 def wait_until(guest, script, what, limit=60):
-    scenes.machine.wait_for(lambda: guest.try_run(script).status == 0, limit, what, pause=0.5)
+    wait_for(lambda: guest.try_run(script).status == 0, limit, what, pause=0.5)
+
+
+# factory reset
+
+def test_reset_by_kernel_command_line_is_done_once_for_a_token(folder):
+    if not STORY.can_reset("reset by kernel command line"):
+        return
+    device, token = STORY.branch(folder), {"command_line": "tpmid.reset=first"}
+    found = boot("reset by kernel command line", device, 1, "tpm", "reset", WRITTEN, **token)
+    reference = expect_other_key(found, STORY.reference)
+    with STORY.run(device, **token) as guest:
+        found = expect_boot("the same token again", guest, 11, "tpm", "found", WRITTEN)
+        expect_equal(found["key"]["reference"], reference, "key")
+        guest.do("systemctl stop tpmidd && rm -rf /persist/tpmidd/*")
+        guest.power_off()
+    found = boot("the same token, state lost", device, 11, "tpm", "recovered", WRITTEN, **token)
+    expect_equal(found["key"]["reference"], reference, "key")
+    found = boot("another token", device, 1, "tpm", "reset", WRITTEN, command_line="tpmid.reset=second")
+    expect_other_key(found, reference)
+
+
+def test_reset_by_tpmidctl_keeps_the_serial_number(folder):
+    if not STORY.can_reset("tpmidctl reset"):
+        return
+    device = STORY.new_device(folder)
+    configure(device, b"Ownership=exclusive\n")
+    with STORY.run(device) as guest:
+        before = expect_boot("exclusive, before the reset", guest, 16, "tpm", "first-boot", WRITTEN)
+        guest.do("tpmidctl serial set SN-0001")
+        said = guest.do("tpmidctl reset --yes")
+        expect("reset: complete" in said, f"tpmidctl reset says: {said}")
+        found = status_of(guest)
+        scenes.tell("tpmidctl reset", found, guest.try_run(f"test -f {MARKER}").status == 0, time.monotonic() - guest.started)
+        reference = expect_other_key(found, before["key"]["reference"])
+        expect_equal((found["mode"], found["serial"]), ("tpm", "SN-0001"), "after the reset")
+        guest.reboot()
+        found = expect_boot("reboot after tpmidctl reset", guest, 11, "tpm", "found", WRITTEN)
+        expect_equal((found["key"]["reference"], found["serial"]), (reference, "SN-0001"), "key and serial number")
+        guest.power_off()
+    expect_equal(device.lockout_counter(), 0, "lockout counter of the TPM")
 
 
 # exclusive
@@ -216,6 +281,10 @@ def test_killed_ten_times_while_it_boots_first(folder):
     scenes.kill_while_booting(folder, 10)
 
 
+def test_killed_five_times_while_it_boots_first_and_takes_ownership(folder):
+    scenes.kill_while_booting(folder, 5, b"Ownership=exclusive\n")
+
+
 def test_killed_ten_times_while_it_boots_again(folder):
     device = STORY.branch(folder)
     for number in range(10):
@@ -224,6 +293,27 @@ def test_killed_ten_times_while_it_boots_again(folder):
     with STORY.run(device) as guest:
         scenes.expect_whole(guest, "boot after 10 kills at any time", STORY.reference)
     expect_equal(device.lockout_counter(), 0, "lockout counter of the TPM")
+
+
+# the machine itself
+
+def test_boot_that_hangs_is_ended_and_tried_once_more(folder):
+    device = STORY.branch(folder)
+    with STORY.run(device) as guest:
+        guest.hang_limit = 20
+        guest.wait_console("Linux version")
+        hung = guest.qemu.pid
+        os.kill(hung, signal.SIGSTOP)
+        found = expect_boot("boot after one that hung", guest, 11, "tpm", "found", WRITTEN)
+        expect_equal(found["key"]["reference"], STORY.reference, "key")
+        expect(guest.is_second_try and not is_running(hung), "QEMU that hung was not replaced")
+        os.kill(guest.qemu.pid, signal.SIGSTOP)
+        try:
+            guest.power_off(5)
+        except GuestError as error:
+            expect("was not off after 5 s" in str(error), str(error))
+        else:
+            raise AssertionError("a QEMU that stands still is taken for off")
 
 
 if __name__ == "__main__":
