@@ -19,6 +19,7 @@ typedef enum
   KEY_HANDLE, /* a number that people write in hex */
   KEY_STRING,
   KEY_PATH,
+  KEY_OPTIONAL_PATH, /* or empty */
   KEY_WORDS,
 } KeyType;
 
@@ -35,6 +36,7 @@ typedef struct
 
 static const char *const tpm_choices[] = { "auto", "required", "off", NULL };
 static const char *const ownership_choices[] = { "shared", "exclusive", NULL };
+static const char *const clear_choices[] = { "auto", "always", "never", NULL };
 static const char *const credentials_choices[] = { "auto", "off", NULL };
 static const char *const serial_choices[] = { "tpm-nv", "dmi", "device-tree", "file", NULL };
 
@@ -49,6 +51,14 @@ static const ConfigKey keys[] = {
     "TCTI configuration as in tctildr(3), NAME:CONFIG. Empty: the kernel's device, by Ownership." },
   { "TpmWaitSec", KEY_NUMBER, AT (tpm_wait_sec), 0, 600, NULL, "30",
     "Seconds to wait at start for a TPM that firmware or sysfs announces but that has not probed yet." },
+  { "ClearOnReset", KEY_CHOICE, AT (clear_on_reset), 0, 0, clear_choices, "auto",
+    "Whether a factory reset clears the whole TPM (TPM2_Clear): auto does where the TPM is held alone, always and never say so for either." },
+  { "PasswordIndex", KEY_HANDLE, AT (password_index), 0x01800000, 0x01bfffff, NULL, "0x01805402",
+    "NV index of the TPM's passwords that tpmidd set, in the owner's range." },
+  { "ResetIndex", KEY_HANDLE, AT (reset_index), 0x01800000, 0x01bfffff, NULL, "0x01805403",
+    "NV index of the last factory reset that the kernel command line asked for, in the owner's range." },
+  { "PasswordsPath", KEY_OPTIONAL_PATH, AT (passwords_path), 0, 0, NULL, "",
+    "Folder of passwords of the TPM that others set: tpmidd.owner-auth, tpmidd.lockout-auth, tpmidd.endorsement-auth. Empty: the unit's credentials." },
   { "DeviceKeyHandle", KEY_HANDLE, AT (device_key_handle), 0x81000002, 0x817fffff, NULL, "0x81005401",
     "Persistent handle of the identity key, in the owner's range." },
   { "Credentials", KEY_CHOICE, AT (credentials), 0, 0, credentials_choices, "auto",
@@ -143,7 +153,8 @@ set_value (BaseConfig *config, const ConfigKey *key, const char *text)
     case KEY_HANDLE:
       return parse_number (key, text, member);
     case KEY_PATH:
-      if (!g_path_is_absolute (text))
+    case KEY_OPTIONAL_PATH:
+      if (!g_path_is_absolute (text) && (key->type == KEY_PATH || text[0] != '\0'))
         return FALSE;
       G_GNUC_FALLTHROUGH;
     case KEY_STRING:
@@ -180,6 +191,8 @@ describe_range (const ConfigKey *key)
       return g_strdup ("a string");
     case KEY_PATH:
       return g_strdup ("an absolute path");
+    case KEY_OPTIONAL_PATH:
+      return g_strdup ("an absolute path, or empty");
     case KEY_WORDS:
       return g_strdup_printf ("any of: %s", joined);
     }
@@ -379,7 +392,7 @@ base_config_free (BaseConfig *config)
   for (gsize i = 0; i < G_N_ELEMENTS (keys); i++)
     {
       gpointer member = G_STRUCT_MEMBER_P (config, keys[i].offset);
-      if (keys[i].type == KEY_STRING || keys[i].type == KEY_PATH)
+      if (keys[i].type == KEY_STRING || keys[i].type == KEY_PATH || keys[i].type == KEY_OPTIONAL_PATH)
         g_free (*(char **) member);
       else if (keys[i].type == KEY_WORDS)
         g_strfreev (*(GStrv *) member);
@@ -415,6 +428,7 @@ print_value (const BaseConfig *config, const ConfigKey *key)
       return g_strdup_printf ("0x%08x", *(const guint *) member);
     case KEY_STRING:
     case KEY_PATH:
+    case KEY_OPTIONAL_PATH:
       return g_strdup (*(char *const *) member);
     case KEY_WORDS:
       return g_strjoinv (" ", *(const GStrv *) member);

@@ -20,6 +20,13 @@ typedef enum
 
 typedef enum
 {
+  BASE_CLEAR_AUTO,   /* where the TPM is ours alone */
+  BASE_CLEAR_ALWAYS,
+  BASE_CLEAR_NEVER,
+} BaseClear;
+
+typedef enum
+{
   BASE_CREDENTIALS_AUTO,
   BASE_CREDENTIALS_OFF,
 } BaseCredentials;
@@ -36,6 +43,10 @@ typedef struct
   int ownership; /* BaseOwnership */
   char *tcti;    /* "" = by ownership and sysfs */
   guint tpm_wait_sec;
+  int clear_on_reset; /* BaseClear */
+  guint password_index;
+  guint reset_index;
+  char *passwords_path; /* "" = where systemd puts credentials */
   guint device_key_handle;
   int credentials; /* BaseCredentials */
   guint credentials_key_handle;

@@ -19,6 +19,10 @@ static const char *const all_keys[] = {
   "Ownership",
   "Tcti",
   "TpmWaitSec",
+  "ClearOnReset",
+  "PasswordIndex",
+  "ResetIndex",
+  "PasswordsPath",
   "DeviceKeyHandle",
   "Credentials",
   "CredentialsKeyHandle",
@@ -135,11 +139,16 @@ test_defaults_are_those_of_the_product (Fixture *fixture, gconstpointer data)
   g_assert_cmpstr (config->decrypt_group, ==, "tpmid-decrypt");
   g_assert_cmpuint (config->serial_index, >=, 0x01800000);
   g_assert_cmpuint (config->serial_index, <=, 0x01bfffff);
+  g_assert_cmpint (config->clear_on_reset, ==, BASE_CLEAR_AUTO);
+  g_assert_cmpuint (config->password_index, ==, 0x01805402);
+  g_assert_cmpuint (config->reset_index, ==, 0x01805403);
+  g_assert_cmpstr (config->passwords_path, ==, "");
   g_assert_cmpuint (config->request_timeout_sec, <, 25);
 }
 
 /* None of these is a default. */
 static const char *const every_key_set = "[tpmidd]\nTpm=required\nOwnership=exclusive\nTcti=swtpm:path=/a=b\nTpmWaitSec=0\n"
+                                         "ClearOnReset=never\nPasswordIndex=0x01800001\nResetIndex=0x01bfffff\nPasswordsPath=/a/9\n"
                                          "DeviceKeyHandle=0x81000002\nCredentials=off\nCredentialsKeyHandle=0x81000003\nParentHandle=0x81000004\n"
                                          "KeysPerUser=4096\nSerialIndex=0x01ffffff\nSerialSize=64\n"
                                          "SerialSources=file dmi\nSerialFile=/a/1\nMarkerPath=/a/2\nCertificatePath=/a/3\n"
@@ -157,6 +166,10 @@ test_every_key_reaches_its_member (Fixture *fixture, gconstpointer data)
   g_assert_cmpint (config->ownership, ==, BASE_OWNERSHIP_EXCLUSIVE);
   g_assert_cmpstr (config->tcti, ==, "swtpm:path=/a=b");
   g_assert_cmpuint (config->tpm_wait_sec, ==, 0);
+  g_assert_cmpint (config->clear_on_reset, ==, BASE_CLEAR_NEVER);
+  g_assert_cmpuint (config->password_index, ==, 0x01800001);
+  g_assert_cmpuint (config->reset_index, ==, 0x01bfffff);
+  g_assert_cmpstr (config->passwords_path, ==, "/a/9");
   g_assert_cmpuint (config->device_key_handle, ==, 0x81000002);
   g_assert_cmpuint (config->serial_index, ==, 0x01ffffff);
   g_assert_cmpuint (config->serial_size, ==, 64);
@@ -297,7 +310,7 @@ test_every_bad_value_is_named_with_file_and_line (Fixture *fixture, gconstpointe
     "TpmWaitSec=601", "TpmWaitSec=-1", "TpmWaitSec=1s", "TpmWaitSec=", "TpmWaitSec=1 2", "TpmWaitSec=+1", "TpmWaitSec=4294967296",
     "TpmWaitSec=18446744073709551617", "TpmWaitSec=0x", "TpmWaitSec=1.5",
     "DeviceKeyHandle=0x81000001", "DeviceKeyHandle=0x81800000", "DeviceKeyHandle=device", "DeviceKeyHandle=0x1810000020",
-    "Credentials=yes", "CredentialsKeyHandle=0x81000001", "ParentHandle=0x81800000", "KeysPerUser=4097",
+    "ClearOnReset=yes", "PasswordIndex=0x01400001", "ResetIndex=0x01c00000", "PasswordsPath=run/credentials", "Credentials=yes", "CredentialsKeyHandle=0x81000001", "ParentHandle=0x81800000", "KeysPerUser=4097",
     "SerialIndex=0x00ffffff", "SerialIndex=0x02000000",
     "SerialSize=65", "SerialSources=tpm-nv eeprom", "SerialSources=tpm-nv,dmi", "SerialFile=serial", "MarkerPath=",
     "CertificatePath=a/b", "SoftwareKeyPath=./a", "StatePath=~/a", "RuntimePath=run", "SysfsRoot=sys", "ProcRoot=proc",
@@ -351,6 +364,21 @@ test_two_keys_with_one_handle_are_both_named (Fixture *fixture, gconstpointer da
   test_folder_write (fixture->path, "[tpmidd]\nDeviceKeyHandle=0x81005402\nDeviceKeyHandle=0x81000008\n");
   g_autoptr (BaseConfig) config = load (fixture->path, NULL, 0);
   g_assert_cmpuint (config->device_key_handle, ==, 0x81000008);
+}
+
+static void
+test_two_keys_with_one_index_are_both_named (Fixture *fixture, gconstpointer data)
+{
+  static const char *const names[] = { "PasswordIndex", "ResetIndex", "SerialIndex" };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
+    for (gsize j = i + 1; j < G_N_ELEMENTS (names); j++)
+      {
+        g_autofree char *text = g_strdup_printf ("[tpmidd]\n%s=0x01805499\n%s=0x01805499\n", names[i], names[j]);
+
+        test_folder_write (fixture->path, text);
+        assert_refused (fixture->path, NULL, names[i], names[j]);
+      }
 }
 
 static void
@@ -569,6 +597,7 @@ main (int argc, char **argv)
   add ("/base/config/every-bad-value-is-named-with-file-and-line", test_every_bad_value_is_named_with_file_and_line);
   add ("/base/config/a-bad-value-comes-with-what-is-allowed", test_a_bad_value_comes_with_what_is_allowed);
   add ("/base/config/two-keys-with-one-handle-are-both-named", test_two_keys_with_one_handle_are_both_named);
+  add ("/base/config/two-keys-with-one-index-are-both-named", test_two_keys_with_one_index_are_both_named);
   add ("/base/config/what-is-no-assignment-is-named-with-file-and-line",
        test_what_is_no_assignment_is_named_with_file_and_line);
   add ("/base/config/a-nul-byte-is-named-with-file-and-line", test_a_nul_byte_is_named_with_file_and_line);
