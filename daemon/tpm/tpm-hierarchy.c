@@ -32,6 +32,24 @@ tpm_hierarchy_read_anchor (TpmLink *link, TpmHierarchy hierarchy, guint8 ret_nam
   return tpm_primary_make (link, hierarchy, &primary, ret_name, error);
 }
 
+gboolean
+tpm_hierarchy_try_password (TpmLink *link, TpmHierarchy hierarchy, GError **error)
+{
+  static const TPMT_SYM_DEF no_encryption = { .algorithm = TPM2_ALG_NULL };
+  g_auto (TpmSession) trial = { link, ESYS_TR_NONE };
+  g_auto (TpmAuthority) authority = TPM_AUTHORITY (link, hierarchy);
+  g_autofree char *doing = g_strdup_printf ("try the password of the %s hierarchy", tpm_authority_name (hierarchy));
+
+  if (!tpm_authority_open (&authority, error))
+    return FALSE;
+  TSS2_RC rc = Esys_StartAuthSession (tpm_link_esys (link), ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, NULL,
+                                      TPM2_SE_TRIAL, &no_encryption, TPM2_ALG_SHA256, &trial.tr);
+  if (rc == TSS2_RC_SUCCESS)
+    rc = Esys_PolicySecret (tpm_link_esys (link), authority.tr, trial.tr, authority.by, ESYS_TR_NONE, ESYS_TR_NONE, NULL, NULL, NULL, 0, NULL,
+                            NULL);
+  return tpm_authority_end (&authority, rc, error, doing);
+}
+
 static void
 note_password (TpmLink *link, TpmHierarchy hierarchy, BaseSecret *password)
 {

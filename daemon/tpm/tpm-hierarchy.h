@@ -37,6 +37,16 @@ gboolean tpm_hierarchy_is_set (const TpmFacts *facts, TpmHierarchy hierarchy);
 gboolean tpm_hierarchy_read_anchor (TpmLink *link, TpmHierarchy hierarchy, guint8 ret_name[TPM_NAME_SIZE], GError **error);
 
 /**
+ * tpm_hierarchy_try_password:
+ * @error: TPMID_ERROR_HIERARCHY_AUTH_REQUIRED when the password that the link knows is wrong, or it knows none and one is set; _TPM_LOCKOUT and those
+ *   of the link
+ *
+ * Whether the password is right, by a command that changes nothing: TPM2_PolicySecret in a trial session. A wrong one of the lockout hierarchy
+ * locks it. Three commands, and one for the password; one more for the lockout hierarchy.
+ */
+gboolean tpm_hierarchy_try_password (TpmLink *link, TpmHierarchy hierarchy, GError **error);
+
+/**
  * tpm_hierarchy_change_password:
  * @parent: (nullable): what encrypts @password on its way (tpm_parent_get() makes it where it lacks); %NULL = a key for the occasion
  * @password: (nullable): the new one, at most 64 bytes; %NULL = empty

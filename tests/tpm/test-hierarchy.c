@@ -318,6 +318,27 @@ a_wrong_password_is_tried_once (void)
 }
 
 /* What was right once must not lock somebody else's. */
+static gboolean
+try_owner (TpmLink *link, GError **error)
+{
+  return tpm_hierarchy_try_password (link, TPM_HIERARCHY_OWNER, error);
+}
+
+static void
+a_password_can_be_tried (void)
+{
+  BENCH (bench);
+
+  assert_works (bench.link, try_owner);
+  test_swtpm_run (bench.swtpm, "tpm2_changeauth -Q -c owner theirs");
+  (void) tpm_link_refresh_facts (bench.link, NULL);
+  assert_fails (bench.link, try_owner, TPMID_ERROR_HIERARCHY_AUTH_REQUIRED);
+  assert_wrong_once (&bench, TPM_HIERARCHY_OWNER, try_owner);
+  test_know (bench.link, TPM_HIERARCHY_OWNER, "theirs");
+  assert_works (bench.link, try_owner);
+  g_assert_cmpuint (test_swtpm_lockout_counter (bench.swtpm), ==, 0);
+}
+
 static void
 a_stale_password_is_dropped (void)
 {
@@ -462,7 +483,7 @@ static void
 the_commands_are_as_many_as_promised (void)
 {
   static const Cost owner[] = { { read_anchor, 2, 3 }, { evict_parent, 1, 1 }, { make_parent, 4, 6 }, { define, 1, 2 }, { undefine, 3, 4 },
-                                { make_key, 7, 9 }, { evict_key, 3, 4 }, { evict_key, 1, 1 } };
+                                { make_key, 7, 9 }, { evict_key, 3, 4 }, { evict_key, 1, 1 }, { try_owner, 3, 4 } };
   static const Cost lockout[] = { { set_parameters, 2, 3 }, { reset_lockout, 2, 3 } };
 
   for (guint known = 0; known < 2; known++)
@@ -511,6 +532,7 @@ main (int argc, char **argv)
   g_test_add_func ("/tpm/hierarchy/a-password-of-others-is-not-tried", a_password_of_others_is_not_tried);
   g_test_add_func ("/tpm/hierarchy/a-lockout-password-set-meanwhile-is-not-tried", a_lockout_password_set_meanwhile_is_not_tried);
   g_test_add_func ("/tpm/hierarchy/a-wrong-password-is-tried-once", a_wrong_password_is_tried_once);
+  g_test_add_func ("/tpm/hierarchy/a-password-can-be-tried", a_password_can_be_tried);
   g_test_add_func ("/tpm/hierarchy/a-stale-password-is-dropped", a_stale_password_is_dropped);
   g_test_add_func ("/tpm/hierarchy/clearing-forgets-everything", clearing_forgets_everything);
   g_test_add_func ("/tpm/hierarchy/clearing-that-is-disabled-is-told", clearing_that_is_disabled_is_told);

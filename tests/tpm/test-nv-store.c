@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Indices that are written again and again, and may hold a secret. */
 #include "test-password.h"
+#include "test-proxy.h"
 #include "tpm-nv.h"
 
 #define INDEX 0x01805402u
@@ -255,6 +256,25 @@ an_index_of_the_platform_is_not_undefined (void)
   assert_tpmid_error (error, TPMID_ERROR_NOT_FOUND);
 }
 
+/* Look, define, write, look twice, read: the first byte of the content comes back as another. Tag, size, code; size of the parameters; size. */
+static void
+what_reads_differently_is_told (void)
+{
+  g_autoptr (TestSwtpm) swtpm = test_swtpm_new ();
+  g_autofree char *path = g_build_filename (test_swtpm_folder (swtpm), "wire", NULL);
+  g_autoptr (TestProxy) proxy = test_proxy_new (TEST_PROXY_SOCKET, path, test_swtpm_socket (swtpm));
+  TpmLink *link = test_password_link (test_proxy_tcti (proxy), TRUE);
+  g_autoptr (GBytes) bytes = g_bytes_new_static ("token", 5);
+  const TpmNvStore what = { .bytes = bytes };
+  g_autoptr (GError) error = NULL;
+
+  test_tpm_ensure (link);
+  test_proxy_spoil (proxy, TEST_SPOIL_BIT, 6, 1, 10 + 4 + 2);
+  g_assert_false (tpm_nv_store (link, INDEX, &what, NULL, &error));
+  assert_tpmid_error (error, TPMID_ERROR_UNTRUSTED_RESPONSE);
+  tpm_link_free (link);
+}
+
 /* As few as the headers promise. */
 static void
 the_commands_are_as_many_as_promised (void)
@@ -292,6 +312,7 @@ main (int argc, char **argv)
   g_test_add_func ("/tpm/nv-store/what-is-no-secret-is-stored-too", what_is_no_secret_is_stored_too);
   g_test_add_func ("/tpm/nv-store/what-no-index-holds-is-refused", what_no_index_holds_is_refused);
   g_test_add_func ("/tpm/nv-store/an-index-of-the-platform-is-not-undefined", an_index_of_the_platform_is_not_undefined);
+  g_test_add_func ("/tpm/nv-store/what-reads-differently-is-told", what_reads_differently_is_told);
   g_test_add_func ("/tpm/nv-store/the-commands-are-as-many-as-promised", the_commands_are_as_many_as_promised);
   return g_test_run ();
 }

@@ -238,6 +238,12 @@ the_platform_password_does_not_cross_the_wire (void)
   g_assert_no_error (error);
   g_assert_true (was_open);
   assert_nothing_shows (&bench, CC_HIERARCHY_CHANGE_AUTH);
+  /* Nor when somebody looks whether it is closed. */
+  test_proxy_record (bench.proxy);
+  (void) tpm_hierarchy_close_platform (bench.link, password, &was_open, &error);
+  g_assert_no_error (error);
+  g_assert_false (was_open);
+  assert_nothing_shows (&bench, CC_HIERARCHY_CHANGE_AUTH);
 }
 
 /* The same look at programs that do nothing about it. */
