@@ -150,6 +150,10 @@ answer (Fake *fake, sd_bus_message *call, const char *word)
     r = append_secret (reply);
   else if (r >= 0 && strcmp (member, "GetKey") == 0)
     r = sd_bus_message_append (reply, "o", KEY_PATH);
+  else if (r >= 0 && strcmp (member, "BeginRotation") == 0)
+    r = sd_bus_message_append (reply, "o", KEY_PATH "_2dnext");
+  else if (r >= 0 && strcmp (member, "ListHandles") == 0)
+    r = sd_bus_message_append (reply, "aa{sv}", 1, 2, "handle", "u", 0x81005401u, "kind", "s", "persistent");
   if (r >= 0)
     r = sd_bus_send (fake->bus, reply, NULL);
   sd_bus_message_unref (reply);

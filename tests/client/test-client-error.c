@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base-error.h"
 #include "client-error.h"
+#include "client-explain.h"
 #include "client-json.h"
 #include "client-text.h"
 
@@ -22,6 +23,7 @@ static const ExpectedExit expected[] = {
   { "tpmidctl.Usage", 2 },
   { "org.tpmid1.Error.InvalidArgument", 3 },
   { "org.tpmid1.Error.InvalidBlob", 3 },
+  { "org.tpmid1.Error.CertificateMismatch", 3 },
   { "org.tpmid1.Error.NotFound", 4 },
   { "org.tpmid1.Error.Exists", 5 },
   { "org.tpmid1.Error.HandleTaken", 5 },
@@ -63,6 +65,9 @@ static const ExpectedExit expected[] = {
   { "org.tpmid1.Error.IdentityFault", 11 },
   { "tpmidctl.SignatureMismatch", 12 },
   { "org.tpmid1.Error.DecryptFailed", 13 },
+  { "org.tpmid1.Error.WrongState", 14 },
+  { "tpmidctl.Unhealthy", 15 },
+  { "tpmidctl.Declined", 1 },
 };
 
 static void
@@ -85,6 +90,32 @@ test_every_error_has_a_row (void)
       g_test_message ("%s", name);
       g_assert_true (client_error_is_known (name));
     }
+}
+
+static void
+test_every_error_is_explained (void)
+{
+  for (int code = 0; code < TPMID_N_ERRORS; code++)
+    {
+      const char *name = base_error_dbus_name ((TpmidError) code);
+      const ClientExplanation *explanation = client_explain_find (name);
+      g_test_message ("%s", name);
+      g_assert_nonnull (explanation);
+      g_assert_cmpstr (explanation->name, ==, name);
+      g_assert_true (client_explain_find (strrchr (name, '.') + 1) == explanation);
+      g_assert_true (g_str_has_suffix (explanation->meaning, ".") && g_str_has_suffix (explanation->remedy, "."));
+    }
+  g_assert_null (client_explain_find (""));
+  g_assert_null (client_explain_find ("Error"));
+}
+
+static void
+test_errors_that_may_pass (void)
+{
+  g_assert_true (client_error_may_pass ("org.tpmid1.Error.Busy"));
+  g_assert_true (client_error_may_pass ("org.freedesktop.DBus.Error.ServiceUnknown"));
+  g_assert_false (client_error_may_pass ("org.tpmid1.Error.WrongState"));
+  g_assert_false (client_error_may_pass ("org.freedesktop.DBus.Error.AccessDenied"));
 }
 
 static void
@@ -165,6 +196,8 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/client/error/exit-statuses-are-the-documented-ones", test_exit_statuses);
   g_test_add_func ("/client/error/every-error-of-the-daemon-has-a-row", test_every_error_has_a_row);
+  g_test_add_func ("/client/error/every-error-of-the-daemon-is-explained", test_every_error_is_explained);
+  g_test_add_func ("/client/error/busy-and-absent-may-pass", test_errors_that_may_pass);
   g_test_add_func ("/client/error/unknown-error-is-a-failure", test_unknown_error_is_a_failure);
   g_test_add_func ("/client/error/rights-are-explained-once", test_rights_are_explained_once);
   g_test_add_func ("/client/error/stopped-daemon-is-said-in-our-words", test_stopped_daemon_is_said_in_our_words);

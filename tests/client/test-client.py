@@ -10,7 +10,8 @@ import sys
 import tempfile
 
 TPMIDCTL = sys.argv[1]
-VERBS = ['status', 'serial', 'keys', 'sign', 'verify', 'encrypt', 'decrypt', 'csr', 'cert', 'monitor']
+VERBS = ['status', 'serial', 'keys', 'sign', 'verify', 'encrypt', 'decrypt', 'csr', 'cert', 'monitor', 'reset', 'reprovision',
+         'migrate', 'rotate', 'release-ownership', 'handles', 'doctor', 'explain']
 NO_BUS = 'unix:path=/nonexistent/bus'
 SETTINGS = dict(os.environ, DBUS_SYSTEM_BUS_ADDRESS=NO_BUS)
 tests = []
@@ -22,7 +23,8 @@ def test(function):
 
 
 def run(*arguments, data=b''):
-    return subprocess.run([TPMIDCTL, *arguments], input=data, capture_output=True, env=SETTINGS, timeout=20)
+    # In a session without a terminal: nobody is to be asked.
+    return subprocess.run([TPMIDCTL, *arguments], input=data, capture_output=True, env=SETTINGS, timeout=20, start_new_session=True)
 
 
 def fails(status, *arguments, data=b'', says=None):
@@ -41,7 +43,7 @@ def help_lists_every_verb_and_exit_status():
     assert result.returncode == 0 and result.stderr == b''
     for verb in VERBS:
         assert f'\n  {verb} ' in text, verb
-    for status in range(14):
+    for status in range(16):
         assert f'\n  {status} ' in text, status
 
 
@@ -94,6 +96,12 @@ def usage_errors_exit_2():
                       ['help', 'keys', 'more'], ['sign'], ['sign', '--in'],
                       ['sign', '--in', 'a', '--digest', 'b'], ['verify', '--in', '/dev/null'],
                       ['verify', '--in', '-', '--signature', '-'], ['csr'], ['cert', 'bogus'],
+                      ['serial', 'clear', 'x'], ['serial', 'clear', '--yes', 'x'], ['cert', 'install'], ['cert', 'install', 'a', 'b'],
+                      ['cert', 'install', 'a', '--out', 'b'], ['cert', 'regenerate', 'x', '--yes'], ['reset', 'x', '--yes'],
+                      ['reprovision', 'x', '--yes'], ['migrate', '--yes'], ['migrate', 'tpm', '--yes'],
+                      ['migrate', 'to-tpm', 'x', '--yes'], ['rotate'], ['rotate', 'bogus'], ['rotate', 'begin', 'x'],
+                      ['rotate', 'commit', 'a', 'b'], ['rotate', 'rollback', 'x', '--yes'], ['release-ownership', 'x', '--yes'],
+                      ['handles', 'x'], ['doctor', 'x'], ['doctor', '--root'], ['explain'], ['explain', 'a', 'b'],
                       ['monitor', '--count', '-1'], ['--timeout', '0', 'status'], ['--timeout', 'x', 'status'],
                       ['status', '--timeout', '1e9'], ['status', '--timeout', 'nan']):
         if '--json' not in arguments:
@@ -106,7 +114,10 @@ def usage_errors_exit_2():
 def no_bus_exits_9():
     for arguments in (['status'], ['serial'], ['serial', 'set', 'X'], ['keys'], ['keys', 'list'],
                       ['keys', 'show', 'device'], ['cert', 'show'], ['monitor'], ['sign', '--in', '/dev/null'],
-                      ['csr', '--subject', '/CN=x'], ['verify', '--in', '/dev/null', '--signature', '/dev/null']):
+                      ['csr', '--subject', '/CN=x'], ['verify', '--in', '/dev/null', '--signature', '/dev/null'],
+                      ['serial', 'clear', '--yes'], ['cert', 'regenerate', '--yes'], ['reset', '--yes'], ['reprovision', '--yes'],
+                      ['migrate', 'to-tpm', '--yes'], ['rotate', 'begin'], ['rotate', 'commit', '--yes'],
+                      ['rotate', 'rollback', '--yes'], ['release-ownership', '--yes'], ['handles']):
         fails(9, *arguments, says='cannot connect')
 
 
@@ -167,10 +178,67 @@ def bad_names_and_hashes_exit_3():
     fails(3, 'csr', '--subject', '/CN=\udcff')
     fails(3, 'csr', '--subject', '/CN=x', '--dns', '\udcff')
     fails(3, 'serial', 'set', '\udcff')
+    for data in (b'', b'0\x82DER', b'-----BEGIN CERTIFICATE-----\0', b'-----BEGIN CERTIFICATE-----\n' * 4000):
+        fails(3, 'cert', 'install', '-', data=data)
+        fails(3, 'rotate', 'commit', '-', '--yes', data=data)
+    fails(3, 'cert', 'install', '-', data=b'-----BEGIN CERTIFICATE-----\n\xff')
+
+
+@test
+def what_cannot_be_undone_needs_yes():
+    for arguments in (['reset'], ['reprovision'], ['migrate', 'to-tpm'], ['migrate', 'to-software'], ['rotate', 'commit'],
+                      ['rotate', 'rollback'], ['release-ownership'], ['serial', 'clear'], ['cert', 'regenerate']):
+        fails(2, *arguments, says='--yes')
+
+
+@test
+def explain_knows_codes_of_every_layer():
+    for code, words in (('0x9a2', ['the TPM', 'session 1', 'HierarchyAuthRequired', 'was not counted']),
+                        ('2466', ['0x000009a2', 'session 1']), ('9A2', ['0x000009a2']), ('0x98e', ['session 1', 'AuthFailed']),
+                        ('0x1df', ['parameter 1', 'integrity', 'KeyOrphaned']), ('0x184', ['handle 1', 'NotFound']),
+                        ('0x2c4', ['parameter 2', 'UnsupportedAlgorithm']), ('0x921', ['lockout', 'TpmLockout']),
+                        ('0x80921', ['SAPI']), ('0x101', ['TpmFailure']), ('0xb0143', ['resource manager', 'UnsupportedByTpm']),
+                        ('0xc0922', ['resource manager', 'Busy']), ('0xa000a', ['TCTI', 'IO failure', 'NoDevice']),
+                        ('0x7001b', ['ESAPI', 'UntrustedResponse']), ('0', ['success']), ('0xffffffff', ['0xffffffff'])):
+        result = run('explain', code)
+        assert result.returncode == 0 and result.stderr == b'', result
+        for word in words:
+            assert word.lower() in result.stdout.decode().lower(), (code, word, result.stdout)
+
+
+@test
+def explain_knows_the_names_of_errors():
+    for name in ('WrongState', 'wrongstate', 'org.tpmid1.Error.WrongState'):
+        text = run('explain', name).stdout.decode()
+        assert 'org.tpmid1.Error.WrongState' in text and '14' in text, text
+    assert 'systemctl start tpmidd' in run('explain', 'org.freedesktop.DBus.Error.ServiceUnknown').stdout.decode()
+    named = json.loads(run('explain', 'CertificateMismatch', '--json').stdout)
+    assert named.keys() == {'error', 'meaning', 'do', 'exit'} and named['exit'] == 3, named
+    code = json.loads(run('explain', '0x9a2', '--json').stdout)
+    assert code.keys() == {'code', 'from', 'about', 'tss', 'error', 'meaning', 'do'} and code['about'] == 'session 1', code
+
+
+@test
+def explain_shows_what_it_takes():
+    for word in ('', 'x', '0x', '0xg', '-1', '0x100000000', '4294967296', '1.5', 'NoSuchError', '9a2 '):
+        fails(2, 'explain', '--', word, says='0x9a2')
+
+
+@test
+def doctor_works_without_a_bus():
+    result = run('doctor', '--json')
+    assert result.returncode == 15, result
+    checks = json.loads(result.stdout)
+    assert all(check.keys() == {'group', 'check', 'result', 'text', 'next'} for check in checks), checks
+    assert [check['result'] for check in checks if check['check'] == 'service'] == ['FAIL'], checks
+    assert {check['group'] for check in checks} == {'device', 'bus', 'tpm', 'identity', 'host'}, checks
+    assert json.loads(result.stderr)['error']['exit'] == 15
 
 
 @test
 def files_that_cannot_be_used_exit_1():
+    fails(1, 'cert', 'install', '/nonexistent', says='/nonexistent')
+    fails(1, 'rotate', 'commit', '/nonexistent', '--yes', says='/nonexistent')
     fails(1, 'sign', '--in', '/nonexistent', says='/nonexistent')
     fails(1, 'sign', '--in', '/')
     fails(1, 'sign', '--digest', '/nonexistent')

@@ -202,6 +202,76 @@ test_bus_restart_under_a_call (Bed *bed, gconstpointer words)
   assert_calls (bed, "GetStatus GetStatus GetStatus");
 }
 
+static int
+rollback (Bed *bed)
+{
+  tpmid_error error = { .number = 0 };
+  int r = tpmid_rollback_rotation (bed->client, TIMEOUT_MS, &error);
+
+  g_assert_cmpint (r, ==, -error.number);
+  return r;
+}
+
+/* The answer is lost, but perhaps not what was done: a second rollback would undo something else. */
+static void
+test_once (Bed *bed, gconstpointer words)
+{
+  g_assert_cmpint (rollback (bed), ==, g_str_has_prefix (words, "gone") ? -ETIMEDOUT : -ECANCELED);
+  assert_calls (bed, "RollbackRotation");
+  g_assert_cmpint (rollback (bed), ==, 0);
+}
+
+/* Nothing was done. */
+static void
+test_once_and_refused (Bed *bed, gconstpointer words)
+{
+  g_assert_cmpint (rollback (bed), ==, 0);
+  assert_calls (bed, "RollbackRotation RollbackRotation RollbackRotation RollbackRotation");
+}
+
+/* Whatever tpmidd is doing when it says Timeout may still be done. */
+static void
+test_timeout_is_final (Bed *bed, gconstpointer words)
+{
+  g_assert_cmpint (rollback (bed), ==, -ETIMEDOUT);
+  g_assert_cmpint (tpmid_reset (bed->client, TIMEOUT_MS, NULL), ==, -ETIMEDOUT);
+  g_assert_cmpint (tpmid_migrate (bed->client, "tpm", TIMEOUT_MS, NULL), ==, -ETIMEDOUT);
+  assert_calls (bed, "RollbackRotation Reset Migrate");
+}
+
+static void
+test_every_method_of_the_device (Bed *bed, gconstpointer words)
+{
+  tpmid_client *client = bed->client;
+  char *key = NULL;
+  tpmid_value *handles = NULL;
+
+  g_assert_cmpint (tpmid_reset (client, TIMEOUT_MS, NULL), ==, 0);
+  g_assert_cmpint (tpmid_reprovision (client, TIMEOUT_MS, NULL), ==, 0);
+  g_assert_cmpint (tpmid_migrate (client, "software", TIMEOUT_MS, NULL), ==, 0);
+  g_assert_cmpint (tpmid_release_ownership (client, TIMEOUT_MS, NULL), ==, 0);
+  g_assert_cmpint (tpmid_clear_serial_number (client, TIMEOUT_MS, NULL), ==, 0);
+  g_assert_cmpint (tpmid_regenerate_certificate (client, TIMEOUT_MS, NULL), ==, 0);
+  g_assert_cmpint (tpmid_install_certificate (client, "pem", TIMEOUT_MS, NULL), ==, 0);
+  g_assert_cmpint (tpmid_begin_rotation (client, TIMEOUT_MS, &key, NULL), ==, 0);
+  g_assert_cmpstr (key, ==, "device-next");
+  g_assert_cmpint (tpmid_commit_rotation (client, NULL, TIMEOUT_MS, NULL), ==, 0);
+  g_assert_cmpint (tpmid_list_handles (client, TIMEOUT_MS, &handles, NULL), ==, 0);
+  g_assert_cmpuint (tpmid_value_unsigned (tpmid_value_find (tpmid_value_at (handles, 0, NULL), "handle")), ==, 0x81005401);
+  g_assert_cmpint (tpmid_install_certificate (client, "\xff", TIMEOUT_MS, NULL), ==, -EINVAL);
+  assert_calls (bed, "Reset Reprovision Migrate ReleaseOwnership ClearSerialNumber RegenerateCertificate InstallCertificate "
+                     "BeginRotation CommitRotation ListHandles");
+  tpmid_value_free (handles);
+  free (key);
+}
+
+static void
+test_migration_is_asked_for_again (Bed *bed, gconstpointer words)
+{
+  g_assert_cmpint (tpmid_migrate (bed->client, "tpm", TIMEOUT_MS, NULL), ==, 0);
+  assert_calls (bed, "Migrate Migrate");
+}
+
 /* The object of a key is not there: before the boot decision; while tpmidd takes its objects away; for good. */
 static void
 test_key_object (Bed *bed, gconstpointer words)
@@ -531,6 +601,12 @@ main (int argc, char **argv)
   ADD ("/lib/repeat/asks-again-when-tpmidd-takes-its-objects-away", "UnknownMethod", test_one_loss);
   ADD ("/lib/repeat/does-not-kill-tpmidd-a-third-time", "gone gone", test_two_losses);
   ADD ("/lib/repeat/cancelled-twice-is-cancelled", "Cancelled Cancelled", test_two_losses);
+  ADD ("/lib/device/every-method", "", test_every_method_of_the_device);
+  ADD ("/lib/repeat/once-is-once-when-tpmidd-dies", "gone", test_once);
+  ADD ("/lib/repeat/once-is-once-when-tpmidd-stops", "Cancelled", test_once);
+  ADD ("/lib/repeat/once-is-repeated-while-nothing-was-done", "Busy NotReady UnknownMethod", test_once_and_refused);
+  ADD ("/lib/repeat/timeout-is-final", "Timeout Timeout Timeout", test_timeout_is_final);
+  ADD ("/lib/repeat/migration-is-asked-for-again", "gone", test_migration_is_asked_for_again);
   ADD ("/lib/repeat/waits-for-a-tpmidd-that-was-there-but-not-for-ever", "", test_gone_for_good);
   ADD ("/lib/repeat/bus-restart-under-a-call", "tpm-1 slow", test_bus_restart_under_a_call);
   ADD ("/lib/repeat/key-object-that-is-not-there-has-a-reason",
