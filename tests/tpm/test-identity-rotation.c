@@ -464,6 +464,26 @@ beginning_survives_kill_at_each_step (void)
     }
 }
 
+/* Of a TPM that is owned: the password is ours, and no command gets around it. */
+static void
+works_under_an_owner_password (void)
+{
+  g_autoptr (TestDevice) device = new_device ();
+  g_autoptr (BaseSecret) password = base_secret_new ("secret", 6);
+
+  test_swtpm_run (device->swtpm, "tpm2_changeauth -c owner secret");
+  g_autoptr (TpmLink) link = test_device_link (device);
+  tpm_link_set_password (link, TPM_HIERARCHY_OWNER, password);
+  g_autoptr (GError) error = NULL;
+  (void) (begin (device, link, &error) && commit (device, link, &error) && roll_back (device, link, &error));
+  g_assert_no_error (error);
+  g_clear_pointer (&link, tpm_link_free);
+  test_swtpm_assert_clean (device->swtpm);
+  test_swtpm_run (device->swtpm, "tpm2_changeauth -c owner -p secret");
+  g_autofree char *after = test_device_identify (device, 11);
+  assert_slots (device, FALSE, FALSE);
+}
+
 /* Each from a link that has just been opened, so with one command more, to find the parent. */
 static void
 costs_what_the_contract_says (void)
@@ -503,6 +523,7 @@ main (int argc, char **argv)
   g_test_add_func ("/identity/rotation/beginning-survives-kill-at-each-step", beginning_survives_kill_at_each_step);
   g_test_add_data_func ("/identity/rotation/commit-survives-kill-at-each-step", &kill_commit, survives_kill_at_each_step);
   g_test_add_data_func ("/identity/rotation/rollback-survives-kill-at-each-step", &kill_rollback, survives_kill_at_each_step);
+  g_test_add_func ("/identity/rotation/works-under-an-owner-password", works_under_an_owner_password);
   g_test_add_func ("/identity/rotation/costs-what-the-contract-says", costs_what_the_contract_says);
   return g_test_run ();
 }
