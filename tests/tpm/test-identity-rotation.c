@@ -484,6 +484,20 @@ works_under_an_owner_password (void)
   assert_slots (device, FALSE, FALSE);
 }
 
+static void
+needs_the_owner_password (void)
+{
+  g_autoptr (TestDevice) device = new_device ();
+  g_autofree char *before = test_device_identify (device, 11);
+
+  test_device_run (device, begin);
+  test_swtpm_run (device->swtpm, "tpm2_changeauth -c owner secret");
+  test_device_refuse (device, commit, TPMID_ERROR_HIERARCHY_AUTH_REQUIRED);
+  test_swtpm_run (device->swtpm, "tpm2_changeauth -c owner -p secret");
+  g_autofree char *after = test_device_identify (device, 11);
+  g_assert_cmpstr (before, ==, after);
+}
+
 /* Each from a link that has just been opened, so with one command more, to find the parent. */
 static void
 costs_what_the_contract_says (void)
@@ -492,8 +506,8 @@ costs_what_the_contract_says (void)
 
   g_assert_cmpuint (test_device_count_commands (device, begin), ==, 1 + 1);
   g_assert_cmpuint (test_device_count_commands (device, begin), ==, 0);
-  g_assert_cmpuint (test_device_count_commands (device, commit), ==, 20 + 1);
-  g_assert_cmpuint (test_device_count_commands (device, roll_back), ==, 17 + 1);
+  g_assert_cmpuint (test_device_count_commands (device, commit), ==, 21 + 1);
+  g_assert_cmpuint (test_device_count_commands (device, roll_back), ==, 18 + 1);
 }
 
 int
@@ -524,6 +538,7 @@ main (int argc, char **argv)
   g_test_add_data_func ("/identity/rotation/commit-survives-kill-at-each-step", &kill_commit, survives_kill_at_each_step);
   g_test_add_data_func ("/identity/rotation/rollback-survives-kill-at-each-step", &kill_rollback, survives_kill_at_each_step);
   g_test_add_func ("/identity/rotation/works-under-an-owner-password", works_under_an_owner_password);
+  g_test_add_func ("/identity/rotation/needs-the-owner-password", needs_the_owner_password);
   g_test_add_func ("/identity/rotation/costs-what-the-contract-says", costs_what_the_contract_says);
   return g_test_run ();
 }
