@@ -105,12 +105,31 @@ check_device_key (TpmLink *link, const BaseConfig *config, const IdentityRecord 
   return FALSE;
 }
 
+/* Both to remove a key and to put one into its place. */
+static gboolean
+check_owner (TpmLink *link, GError **error)
+{
+  TpmLinkStatus status;
+
+  if (!tpm_link_refresh_facts (link, error))
+    return FALSE;
+  tpm_link_get_status (link, &status);
+  if (!status.facts.owner_enabled)
+    g_set_error (error, TPMID_ERROR, TPMID_ERROR_HIERARCHY_DISABLED, "the TPM's owner hierarchy is switched off; nothing was changed");
+  else if (status.facts.owner_auth_set && !tpm_link_has_password (link, TPM_HIERARCHY_OWNER))
+    g_set_error (error, TPMID_ERROR, TPMID_ERROR_HIERARCHY_AUTH_REQUIRED,
+                 "the TPM's owner hierarchy has a password that tpmidd does not know; nothing was changed");
+  else
+    return TRUE;
+  return FALSE;
+}
+
 /* Asked last before the journal: everything that the operation needs is there and works. */
 static gboolean
 check_ready (TpmLink *link, const BaseConfig *config, const IdentityRecord *record, const IdentitySlotKey *to, GError **error)
 {
   return identity_active_check_writable (config->certificate_path, error) && check_device_key (link, config, record, error)
-         && identity_active_prove (to->backend, link, error);
+         && check_owner (link, error) && identity_active_prove (to->backend, link, error);
 }
 
 static gboolean

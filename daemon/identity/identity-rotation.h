@@ -43,13 +43,14 @@ IdentityBackend *identity_rotation_load_next (const BaseConfig *config, const Id
  * @pem: certificate chain of the next key, see identity_renewal_check(); "" = a self-signed one is made
  * @serial: the device's serial number, or "": for the self-signed certificate
  * @error: TPMID_ERROR_NOT_FOUND when no rotation has begun; _INVALID_ARGUMENT, _CERTIFICATE_MISMATCH; _WRONG_STATE for another record;
- *   _KEY_ORPHANED when the TPM cannot load the next key, or the device's key is not in its place; _STORAGE; those of the link
+ *   _KEY_ORPHANED when the TPM cannot load the next key, or the device's key is not in its place; _HIERARCHY_AUTH_REQUIRED,
+ *   _HIERARCHY_DISABLED; _STORAGE; those of the link
  *
  * Makes the next key the device's, and identity_rotation_carry_out() at once. When it fails and there is a journal, the operation is to be
  * carried on; when there is none, nothing was changed. The old key and certificate are kept for identity_rotation_rollback(), if there is a
  * slots/current.pem (an older release made none): else this is logged.
  *
- * 17 commands with the parent in the link's cache, 20 with a self-signed certificate.
+ * 18 commands with the parent in the link's cache, 21 with a self-signed certificate; two more where the owner has a password.
  */
 gboolean identity_rotation_commit (TpmLink *link, const BaseConfig *config, const IdentityRecord *record, const char *pem, const char *serial,
                                    GError **error);
@@ -62,7 +63,7 @@ gboolean identity_rotation_commit (TpmLink *link, const BaseConfig *config, cons
  * Where a next key waits to be committed: removes it. Else makes the previous key with its certificate the device's again; the key that they
  * replace is gone for good. As to failing: as identity_rotation_commit().
  *
- * No command, or 17 as identity_rotation_commit().
+ * No command, or 18 as identity_rotation_commit().
  */
 gboolean identity_rotation_rollback (TpmLink *link, const BaseConfig *config, const IdentityRecord *record, GError **error);
 

@@ -270,6 +270,7 @@ test_device_identify (TestDevice *self, guint row)
   g_assert_cmpuint (facts->decision.row, ==, row);
   g_assert_cmpuint (facts->problems->len, ==, 0);
   IdentityBackend *key = row == 11 ? facts->tpm_key : facts->software_key;
+  g_assert_nonnull (key);
   reference = identity_active_dup_reference (identity_backend_peek_spki (key));
   assert_record_fits (facts, reference);
   g_assert_cmpstr (certificate, ==, copy);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "test-identity-device.h"
 
-#include "base-hex.h"
+#include "identity-active.h"
 
 #include <glib/gstdio.h>
 
@@ -50,9 +50,8 @@ static char *
 next_reference (TestDevice *device)
 {
   g_autoptr (IdentityBackend) next = load_next (device);
-  g_autoptr (GBytes) reference = identity_public_reference (identity_backend_peek_spki (next));
 
-  return base_hex_encode_bytes (reference);
+  return identity_active_dup_reference (identity_backend_peek_spki (next));
 }
 
 static void
@@ -156,8 +155,10 @@ takes_a_chain_for_the_next_key (void)
   (void) commit_with (device, link, pem, &error);
   g_assert_no_error (error);
   g_clear_pointer (&link, tpm_link_free);
+  g_autofree char *wanted = identity_active_dup_reference (identity_backend_peek_spki (next));
   g_autofree char *reference = test_device_identify (device, 11);
   g_autofree char *certificate = test_device_read_state (device, "device.cert.pem");
+  g_assert_cmpstr (reference, ==, wanted);
   g_assert_cmpstr (certificate, ==, pem);
 }
 
@@ -301,7 +302,7 @@ a_next_key_of_another_tpm_changes_nothing (void)
   g_assert_cmpstr (before, ==, after);
 
   /* Where the journal is there all the same, it is given up, so that it does not come back at each boot. */
-  g_autofree char *next = leave_commit_to_the_boot (device);
+  g_free (leave_commit_to_the_boot (device));
   test_device_refuse (device, test_device_carry_on, TPMID_ERROR_KEY_ORPHANED);
   g_autofree char *still = test_device_identify (device, 11);
   g_assert_cmpstr (before, ==, still);
@@ -402,8 +403,6 @@ prepare (TestDevice *device, const Kill *kill)
 static char *
 expected_after (TestDevice *device, const Kill *kill)
 {
-  g_autofree char *path = test_device_path (device, "slots/previous.pem");
-
   if (kill->operation == commit)
     return next_reference (device);
   g_auto (IdentitySlotKey) previous = { 0 };
@@ -420,7 +419,7 @@ survives_kill_at (const Kill *kill, guint step)
   gboolean done = test_device_run_killed (device, kill->operation, step);
 
   if (!done)
-    test_device_boot_killed (device, step % 7 + 1);
+    test_device_boot_killed (device, step % 11 + 7);
   g_autofree char *after = test_device_identify (device, 11);
   if (g_str_equal (after, before))
     {
@@ -464,6 +463,42 @@ beginning_survives_kill_at_each_step (void)
     }
 }
 
+/* Of a TPM that is owned: the password is ours, and no command gets around it. */
+static void
+works_under_an_owner_password (void)
+{
+  g_autoptr (TestDevice) device = new_device ();
+  g_autoptr (BaseSecret) password = base_secret_new ("secret", 6);
+  g_autofree char *before = test_device_identify (device, 11);
+
+  test_swtpm_run (device->swtpm, "tpm2_changeauth -c owner secret");
+  g_autoptr (TpmLink) link = test_device_link (device);
+  tpm_link_set_password (link, TPM_HIERARCHY_OWNER, password);
+  g_autoptr (GError) error = NULL;
+  (void) (begin (device, link, &error) && commit (device, link, &error) && roll_back (device, link, &error));
+  g_assert_no_error (error);
+  g_clear_pointer (&link, tpm_link_free);
+  test_swtpm_assert_clean (device->swtpm);
+  test_swtpm_run (device->swtpm, "tpm2_changeauth -c owner -p secret");
+  g_autofree char *after = test_device_identify (device, 11);
+  g_assert_cmpstr (after, ==, before);
+  assert_slots (device, FALSE, FALSE);
+}
+
+static void
+needs_the_owner_password (void)
+{
+  g_autoptr (TestDevice) device = new_device ();
+  g_autofree char *before = test_device_identify (device, 11);
+
+  test_device_run (device, begin);
+  test_swtpm_run (device->swtpm, "tpm2_changeauth -c owner secret");
+  test_device_refuse (device, commit, TPMID_ERROR_HIERARCHY_AUTH_REQUIRED);
+  test_swtpm_run (device->swtpm, "tpm2_changeauth -c owner -p secret");
+  g_autofree char *after = test_device_identify (device, 11);
+  g_assert_cmpstr (before, ==, after);
+}
+
 /* Each from a link that has just been opened, so with one command more, to find the parent. */
 static void
 costs_what_the_contract_says (void)
@@ -472,8 +507,8 @@ costs_what_the_contract_says (void)
 
   g_assert_cmpuint (test_device_count_commands (device, begin), ==, 1 + 1);
   g_assert_cmpuint (test_device_count_commands (device, begin), ==, 0);
-  g_assert_cmpuint (test_device_count_commands (device, commit), ==, 20 + 1);
-  g_assert_cmpuint (test_device_count_commands (device, roll_back), ==, 17 + 1);
+  g_assert_cmpuint (test_device_count_commands (device, commit), ==, 21 + 1);
+  g_assert_cmpuint (test_device_count_commands (device, roll_back), ==, 18 + 1);
 }
 
 int
@@ -503,6 +538,8 @@ main (int argc, char **argv)
   g_test_add_func ("/identity/rotation/beginning-survives-kill-at-each-step", beginning_survives_kill_at_each_step);
   g_test_add_data_func ("/identity/rotation/commit-survives-kill-at-each-step", &kill_commit, survives_kill_at_each_step);
   g_test_add_data_func ("/identity/rotation/rollback-survives-kill-at-each-step", &kill_rollback, survives_kill_at_each_step);
+  g_test_add_func ("/identity/rotation/works-under-an-owner-password", works_under_an_owner_password);
+  g_test_add_func ("/identity/rotation/needs-the-owner-password", needs_the_owner_password);
   g_test_add_func ("/identity/rotation/costs-what-the-contract-says", costs_what_the_contract_says);
   return g_test_run ();
 }
