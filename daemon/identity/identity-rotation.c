@@ -20,6 +20,21 @@ check_record (const IdentityRecord *record, GError **error)
   return FALSE;
 }
 
+/* A slot that the journal counts on must not be emptied or filled anew. */
+static gboolean
+check_idle (const BaseConfig *config, GError **error)
+{
+  g_autoptr (IdentityJournal) journal = NULL;
+
+  if (!identity_journal_load (config->state_path, &journal, error))
+    return FALSE;
+  if (journal->operation == IDENTITY_OPERATION_NONE)
+    return TRUE;
+  g_set_error (error, TPMID_ERROR, TPMID_ERROR_WRONG_STATE, "the operation %s is not at its end yet; wait for it",
+               identity_operation_name (journal->operation));
+  return FALSE;
+}
+
 static void
 init_parent (const BaseConfig *config, const IdentityRecord *record, TpmParent *ret_parent)
 {
@@ -164,9 +179,10 @@ identity_rotation_commit (TpmLink *link, const BaseConfig *config, const Identit
   g_auto (IdentitySlotKey) next = { 0 };
   g_autoptr (IdentityCert) certificate = NULL;
 
-  if (!check_record (record, error) || !open_next (config, record, &next, error))
+  if (!check_record (record, error) || !check_idle (config, error) || !open_next (config, record, &next, error))
     return FALSE;
-  certificate = *pem != '\0' ? identity_renewal_check (pem, next.backend, error) : identity_active_self_sign (link, next.backend, serial, error);
+  certificate = *pem != '\0' ? identity_renewal_check (pem, next.backend, error)
+                             : identity_active_self_sign (link, next.backend, serial, error);
   return certificate != NULL
          && identity_slots_save_certificate (config, IDENTITY_SLOT_NEXT, identity_cert_peek_pem (certificate), error)
          && check_ready (link, config, record, &next, error) && check_current (config, record, error)
@@ -208,6 +224,8 @@ identity_rotation_rollback (TpmLink *link, const BaseConfig *config, const Ident
 {
   g_auto (IdentitySlotKey) previous = { 0 };
 
+  if (!check_idle (config, error))
+    return FALSE;
   if (identity_slots_has (config, IDENTITY_SLOT_NEXT))
     return identity_slots_remove (config, IDENTITY_SLOT_NEXT, error);
   return check_record (record, error) && open_previous (config, record, &previous, error)
@@ -263,7 +281,8 @@ exchange_key (TpmLink *link, const BaseConfig *config, const IdentitySlotKey *to
 static gboolean
 keep_nothing (const BaseConfig *config, const char *why, GError **error)
 {
-  base_log (G_LOG_LEVEL_WARNING, BASE_LOG_ID_PROBLEM, NULL, "the key that was replaced cannot be kept, so this rotation cannot be rolled back: %s", why);
+  base_log (G_LOG_LEVEL_WARNING, BASE_LOG_ID_PROBLEM, NULL,
+            "the key that was replaced cannot be kept, so this rotation cannot be rolled back: %s", why);
   return identity_slots_remove (config, IDENTITY_SLOT_PREVIOUS, error);
 }
 

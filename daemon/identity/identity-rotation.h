@@ -42,8 +42,8 @@ IdentityBackend *identity_rotation_load_next (const BaseConfig *config, const Id
  * @record: of an identity in the TPM
  * @pem: certificate chain of the next key, see identity_renewal_check(); "" = a self-signed one is made
  * @serial: the device's serial number, or "": for the self-signed certificate
- * @error: TPMID_ERROR_NOT_FOUND when no rotation has begun; _INVALID_ARGUMENT, _CERTIFICATE_MISMATCH; _WRONG_STATE for another record;
- *   _KEY_ORPHANED when the TPM cannot load the next key, or the device's key is not in its place; _HIERARCHY_AUTH_REQUIRED,
+ * @error: TPMID_ERROR_NOT_FOUND when no rotation has begun; _INVALID_ARGUMENT, _CERTIFICATE_MISMATCH; _WRONG_STATE for another record, and while
+ *   an operation is under way; _KEY_ORPHANED when the TPM cannot load the next key, or the device's key is not in its place; _HIERARCHY_AUTH_REQUIRED,
  *   _HIERARCHY_DISABLED; _STORAGE; those of the link
  *
  * Makes the next key the device's, and identity_rotation_carry_out() at once. When it fails and there is a journal, the operation is to be

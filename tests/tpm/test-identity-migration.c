@@ -6,6 +6,9 @@
 #include <glib/gstdio.h>
 #include <sys/stat.h>
 
+/* The way back is gone after every kill of so many. */
+#define WAYS_BACK 3
+
 /* As whoever wants a migration does it. */
 static gboolean
 migrate (TestDevice *device, TpmLink *link, IdentityOperation operation, GError **error)
@@ -215,8 +218,9 @@ a_handle_of_somebody_else_is_an_error (void)
   guint handle = device->config->device_key_handle;
   g_autofree char *before = identity_of (device, 7);
 
-  test_swtpm_run (device->swtpm, "sh -c 'tpm2_createprimary -Q -C o -c primary && tpm2_evictcontrol -Q -C o -c primary 0x%08x && tpm2_flushcontext -t'",
-                  handle);
+  test_swtpm_run (device->swtpm, "tpm2_createprimary -Q -C o -c primary");
+  test_swtpm_run (device->swtpm, "tpm2_evictcontrol -Q -C o -c primary 0x%08x", handle);
+  test_swtpm_run (device->swtpm, "tpm2_flushcontext -t");
   test_device_refuse (device, to_tpm, TPMID_ERROR_HANDLE_TAKEN);
   g_assert_false (has_state (device, "journal"));
   test_swtpm_run (device->swtpm, "tpm2_evictcontrol -C o -c 0x%08x", handle);
@@ -362,9 +366,12 @@ survives_kill_at (const Kill *kill, guint step)
   g_autofree char *there = identity_of (device, kill->to_row);
   g_assert_cmpstr (there, !=, before);
   assert_kept (device, kill->to_row == 11, kill->to_row == 7);
-  test_device_prepare (device, kill->operation == to_tpm ? to_software : to_tpm);
-  g_autofree char *back = identity_of (device, kill->from_row);
-  g_assert_cmpstr (back, ==, before);
+  if (done || step % WAYS_BACK == 0)
+    {
+      test_device_prepare (device, kill->operation == to_tpm ? to_software : to_tpm);
+      g_autofree char *back = identity_of (device, kill->from_row);
+      g_assert_cmpstr (back, ==, before);
+    }
   return done;
 }
 

@@ -287,6 +287,19 @@ leave_commit_to_the_boot (TestDevice *device)
 }
 
 static void
+nothing_interferes_with_an_operation_under_way (void)
+{
+  g_autoptr (TestDevice) device = new_device ();
+  g_autofree char *next = leave_commit_to_the_boot (device);
+
+  test_device_refuse (device, roll_back, TPMID_ERROR_WRONG_STATE);
+  test_device_refuse (device, commit, TPMID_ERROR_WRONG_STATE);
+  test_device_run (device, test_device_carry_on);
+  g_autofree char *after = test_device_identify (device, 11);
+  g_assert_cmpstr (after, ==, next);
+}
+
+static void
 a_next_key_of_another_tpm_changes_nothing (void)
 {
   g_autoptr (TestDevice) other = new_device ();
@@ -529,6 +542,7 @@ main (int argc, char **argv)
   g_test_add_func ("/identity/rotation/rotates-a-key-of-an-older-release", rotates_a_key_of_an_older_release);
   g_test_add_func ("/identity/rotation/a-slot-of-another-key-is-not-kept", a_slot_of_another_key_is_not_kept);
   g_test_add_func ("/identity/rotation/a-broken-slot-is-moved-aside", a_broken_slot_is_moved_aside);
+  g_test_add_func ("/identity/rotation/nothing-interferes-with-an-operation-under-way", nothing_interferes_with_an_operation_under_way);
   g_test_add_func ("/identity/rotation/a-next-key-of-another-tpm-changes-nothing", a_next_key_of_another_tpm_changes_nothing);
   g_test_add_func ("/identity/rotation/needs-the-device-key-in-its-place", needs_the_device_key_in_its_place);
   g_test_add_func ("/identity/rotation/needs-an-identity-in-the-tpm", needs_an_identity_in_the_tpm);
