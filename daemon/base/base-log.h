@@ -28,6 +28,7 @@ typedef struct
 #define BASE_LOG_ID_TPM_LOST "5a1c7f0e5f6b4c3f9a52c1d3b7e04a07"
 #define BASE_LOG_ID_TPM_BACK "5a1c7f0e5f6b4c3f9a52c1d3b7e04a08"
 #define BASE_LOG_ID_SERIAL_SET "5a1c7f0e5f6b4c3f9a52c1d3b7e04a09"
+#define BASE_LOG_ID_OPERATION "5a1c7f0e5f6b4c3f9a52c1d3b7e04a0a"
 
 /**
  * base_log_init:

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "bus-device.h"
 
+#include "base-error.h"
 #include "base-log.h"
 #include "bus-gen.h"
 #include "bus-variant.h"
@@ -9,7 +10,7 @@
 #include <string.h>
 
 #define SERIAL_MAX 64
-#define DEVICE_KEY "device"
+#define CHAIN_MAX (64 * 1024) /* bytes of PEM */
 
 struct BusDevice
 {
@@ -86,6 +87,53 @@ pack_tpm_status (const IdentityTpmStatus *tpm, guint64 boot_commands)
 }
 
 static GVariant *
+pack_ownership (const IdentityOwnership *ownership)
+{
+  g_auto (GVariantDict) dict = G_VARIANT_DICT_INIT (NULL);
+
+  g_variant_dict_insert (&dict, "policy", "s", ownership->is_exclusive ? "exclusive" : "shared");
+  g_variant_dict_insert (&dict, "state", "s", identity_ownership_state_name (ownership->state));
+  g_variant_dict_insert (&dict, "owner-auth", "s", identity_password_kind_name (ownership->owner));
+  g_variant_dict_insert (&dict, "lockout-auth", "s", identity_password_kind_name (ownership->lockout));
+  g_variant_dict_insert (&dict, "endorsement-auth", "s", identity_password_kind_name (ownership->endorsement));
+  g_variant_dict_insert (&dict, "platform", "s", identity_platform_name (ownership->platform));
+  g_variant_dict_insert (&dict, "detail", "s", ownership->detail);
+  return g_variant_dict_end (&dict);
+}
+
+static GVariant *
+pack_operation (const IdentityOperationStatus *operation)
+{
+  g_auto (GVariantDict) dict = G_VARIANT_DICT_INIT (NULL);
+  gboolean is_wrong = operation->operation != IDENTITY_OPERATION_NONE
+                      && (g_str_equal (operation->state, "failed") || g_str_equal (operation->state, "waiting"));
+
+  if (operation->operation == IDENTITY_OPERATION_NONE)
+    return g_variant_dict_end (&dict);
+  g_variant_dict_insert (&dict, "name", "s", identity_operation_name (operation->operation));
+  g_variant_dict_insert (&dict, "state", "s", operation->state);
+  g_variant_dict_insert (&dict, "detail", "s", operation->detail);
+  g_variant_dict_insert (&dict, "error", "s", is_wrong ? base_error_dbus_name (operation->error) : "");
+  g_variant_dict_insert (&dict, "time", "t", (guint64) operation->time);
+  return g_variant_dict_end (&dict);
+}
+
+static GVariant *
+pack_handle (const IdentityHandle *handle)
+{
+  g_auto (GVariantDict) dict = G_VARIANT_DICT_INIT (NULL);
+
+  g_variant_dict_insert (&dict, "handle", "u", handle->handle);
+  g_variant_dict_insert (&dict, "kind", "s", handle->kind);
+  g_variant_dict_insert (&dict, "owner", "s", handle->owner);
+  g_variant_dict_insert (&dict, "use", "s", handle->use);
+  g_variant_dict_insert (&dict, "hierarchy", "s", handle->hierarchy);
+  g_variant_dict_insert (&dict, "size", "u", handle->size);
+  g_variant_dict_insert (&dict, "name", "s", handle->name);
+  return g_variant_dict_end (&dict);
+}
+
+static GVariant *
 pack_key (const IdentityKey *key)
 {
   g_auto (GVariantDict) dict = G_VARIANT_DICT_INIT (NULL);
@@ -116,37 +164,27 @@ add_status (GVariantDict *dict, const IdentityStatus *status)
 
 /* --- methods --- */
 
-static gboolean
-prepare_get_status (BusCall *call, GVariant *parameters, GError **error)
-{
-  g_autoptr (GVariant) options = g_variant_get_child_value (parameters, 0);
-
-  return bus_variant_check_options (options, no_options, error);
-}
-
 static void
 act_get_status (BusCall *call)
 {
   IdentityDevice *device = IDENTITY_DEVICE (call->target);
-  g_autoptr (IdentityKey) key = identity_keys_lookup (identity_device_peek_keys (device), DEVICE_KEY, NULL);
+  g_autoptr (IdentityKey) key = identity_keys_lookup (identity_device_peek_keys (device), IDENTITY_NAME_DEVICE, NULL);
   g_auto (GVariantDict) dict = G_VARIANT_DICT_INIT (NULL);
   IdentityStatus status;
   IdentityTpmStatus tpm;
+  IdentityOwnership ownership;
+  IdentityOperationStatus operation;
 
   identity_device_get_status (device, &status);
   identity_device_get_tpm_status (device, &tpm);
+  identity_device_get_ownership (device, &ownership);
+  identity_device_get_operation (device, &operation);
   add_status (&dict, &status);
+  g_variant_dict_insert_value (&dict, "ownership", pack_ownership (&ownership));
+  g_variant_dict_insert_value (&dict, "operation", pack_operation (&operation));
   g_variant_dict_insert_value (&dict, "key", pack_key (key));
   g_variant_dict_insert_value (&dict, "tpm", pack_tpm_status (&tpm, status.boot_commands));
   bus_call_return (call, g_variant_new ("(@a{sv})", g_variant_dict_end (&dict)));
-}
-
-static gboolean
-prepare_get_serial_number (BusCall *call, GVariant *parameters, GError **error)
-{
-  g_autoptr (GVariant) options = g_variant_get_child_value (parameters, 0);
-
-  return bus_variant_check_options (options, no_options, error);
 }
 
 static void
@@ -172,28 +210,171 @@ prepare_set_serial_number (BusCall *call, GVariant *parameters, GError **error)
   return TRUE;
 }
 
+/* --- what an administrator asks for --- */
+
+static IdentityAdmin *
+admin_of (const BusCall *call)
+{
+  return identity_device_peek_admin (IDENTITY_DEVICE (call->target));
+}
+
+static gboolean
+prepare_options (BusCall *call, GVariant *parameters, GError **error)
+{
+  g_autoptr (GVariant) options = g_variant_get_child_value (parameters, 0);
+
+  return bus_variant_check_options (options, no_options, error);
+}
+
+/* A chain is looked at closely by who knows the key; here only that it is no flood. */
+static gboolean
+prepare_chain (BusCall *call, GVariant *parameters, GError **error)
+{
+  g_autoptr (GVariant) options = g_variant_get_child_value (parameters, 1);
+  const char *pem;
+
+  g_variant_get_child (parameters, 0, "&s", &pem);
+  if (!bus_variant_check_options (options, no_options, error))
+    return FALSE;
+  if (strlen (pem) > CHAIN_MAX)
+    {
+      g_set_error (error, TPMID_ERROR, TPMID_ERROR_INVALID_ARGUMENT, "the certificate chain has %" G_GSIZE_FORMAT " bytes; at most %d are taken",
+                   strlen (pem), CHAIN_MAX);
+      return FALSE;
+    }
+  call->request = g_strdup (pem);
+  call->request_free = g_free;
+  return TRUE;
+}
+
+static gboolean
+prepare_migrate (BusCall *call, GVariant *parameters, GError **error)
+{
+  g_autoptr (GVariant) options = g_variant_get_child_value (parameters, 1);
+  const char *target;
+
+  g_variant_get_child (parameters, 0, "&s", &target);
+  if (!bus_variant_check_options (options, no_options, error))
+    return FALSE;
+  if (!g_str_equal (target, "tpm") && !g_str_equal (target, "software"))
+    {
+      g_set_error (error, TPMID_ERROR, TPMID_ERROR_INVALID_ARGUMENT, "a device migrates to \"tpm\" or to \"software\", not to \"%s\"", target);
+      return FALSE;
+    }
+  call->request = g_strdup (target);
+  call->request_free = g_free;
+  return TRUE;
+}
+
 static void
-on_serial_set (GObject *source, GAsyncResult *result, gpointer user_data)
+on_begun (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   BusCall *call = user_data;
   g_autoptr (GError) error = NULL;
 
-  if (identity_device_set_serial_finish (IDENTITY_DEVICE (call->target), result, &error))
+  if (identity_admin_begin_finish (IDENTITY_ADMIN (source), result, &error))
     bus_call_return (call, g_variant_new ("()"));
   else
     bus_call_fail (call, g_steal_pointer (&error));
 }
 
 static void
-act_set_serial_number (BusCall *call)
+act_reset (BusCall *call)
 {
-  identity_device_set_serial_async (IDENTITY_DEVICE (call->target), call->caller, call->request, on_serial_set, call);
+  identity_admin_begin_async (admin_of (call), IDENTITY_OPERATION_RESET, on_begun, call);
+}
+
+static void
+act_reprovision (BusCall *call)
+{
+  identity_admin_begin_async (admin_of (call), IDENTITY_OPERATION_REPROVISION, on_begun, call);
+}
+
+static void
+act_migrate (BusCall *call)
+{
+  gboolean to_tpm = g_str_equal (call->request, "tpm");
+
+  identity_admin_begin_async (admin_of (call), to_tpm ? IDENTITY_OPERATION_MIGRATE_TO_TPM : IDENTITY_OPERATION_MIGRATE_TO_SOFTWARE, on_begun,
+                              call);
+}
+
+static GVariant *
+pack_handles (const GArray *handles)
+{
+  g_auto (GVariantBuilder) list = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("aa{sv}"));
+
+  for (guint i = 0; i < handles->len; i++)
+    g_variant_builder_add_value (&list, pack_handle (&g_array_index (handles, IdentityHandle, i)));
+  return g_variant_new ("(aa{sv})", &list);
+}
+
+/* What a method answers is told by its name: most have nothing to say but that it is done. */
+static GVariant *
+pack_answer (const BusCall *call, const GArray *handles)
+{
+  if (g_str_equal (call->method->name, "ListHandles"))
+    return pack_handles (handles);
+  if (!g_str_equal (call->method->name, "BeginRotation"))
+    return g_variant_new ("()");
+  g_autofree char *path = bus_variant_key_path (IDENTITY_NAME_NEXT);
+  return g_variant_new ("(o)", path);
+}
+
+static void
+on_run (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  BusCall *call = user_data;
+  g_autoptr (GArray) handles = NULL;
+  g_autoptr (GError) error = NULL;
+
+  if (identity_admin_run_finish (IDENTITY_ADMIN (source), result, &handles, &error))
+    bus_call_return (call, pack_answer (call, handles));
+  else
+    bus_call_fail (call, g_steal_pointer (&error));
+}
+
+static const struct
+{
+  const char *method;
+  IdentityAdminJob job;
+} jobs[] = {
+  { "SetSerialNumber", IDENTITY_ADMIN_SET_SERIAL },
+  { "ClearSerialNumber", IDENTITY_ADMIN_CLEAR_SERIAL },
+  { "ReleaseOwnership", IDENTITY_ADMIN_RELEASE_OWNERSHIP },
+  { "RegenerateCertificate", IDENTITY_ADMIN_REGENERATE_CERTIFICATE },
+  { "InstallCertificate", IDENTITY_ADMIN_INSTALL_CERTIFICATE },
+  { "BeginRotation", IDENTITY_ADMIN_BEGIN_ROTATION },
+  { "CommitRotation", IDENTITY_ADMIN_COMMIT_ROTATION },
+  { "RollbackRotation", IDENTITY_ADMIN_ROLLBACK_ROTATION },
+  { "ListHandles", IDENTITY_ADMIN_LIST_HANDLES },
+};
+
+static void
+act_job (BusCall *call)
+{
+  gsize i = 0;
+
+  while (!g_str_equal (jobs[i].method, call->method->name))
+    i++;
+  identity_admin_run_async (admin_of (call), call->caller, jobs[i].job, call->request, on_run, call);
 }
 
 static const BusMethod methods[] = {
-  { "GetStatus", prepare_get_status, act_get_status },
-  { "GetSerialNumber", prepare_get_serial_number, act_get_serial_number },
-  { "SetSerialNumber", prepare_set_serial_number, act_set_serial_number },
+  { "GetStatus", prepare_options, act_get_status },
+  { "GetSerialNumber", prepare_options, act_get_serial_number },
+  { "SetSerialNumber", prepare_set_serial_number, act_job },
+  { "ClearSerialNumber", prepare_options, act_job },
+  { "Reset", prepare_options, act_reset },
+  { "Reprovision", prepare_options, act_reprovision },
+  { "Migrate", prepare_migrate, act_migrate },
+  { "ReleaseOwnership", prepare_options, act_job },
+  { "RegenerateCertificate", prepare_options, act_job },
+  { "InstallCertificate", prepare_chain, act_job },
+  { "BeginRotation", prepare_options, act_job },
+  { "CommitRotation", prepare_chain, act_job },
+  { "RollbackRotation", prepare_options, act_job },
+  { "ListHandles", prepare_options, act_job },
   { NULL, NULL, NULL },
 };
 
@@ -202,7 +383,7 @@ static const BusMethod methods[] = {
 static void
 update_identity_key (BusDevice *self)
 {
-  g_autoptr (IdentityKey) key = identity_keys_lookup (identity_device_peek_keys (self->device), DEVICE_KEY, NULL);
+  g_autoptr (IdentityKey) key = identity_keys_lookup (identity_device_peek_keys (self->device), IDENTITY_NAME_DEVICE, NULL);
   g_autofree char *path = key != NULL ? bus_variant_key_path (key->name) : NULL;
 
   bus_gen_device_set_identity_key (self->skeleton, path != NULL ? path : "/");
@@ -214,9 +395,15 @@ update_properties (BusDevice *self)
 {
   IdentityStatus status;
   IdentityTpmStatus tpm;
+  IdentityOwnership ownership;
+  IdentityOperationStatus operation;
 
   identity_device_get_status (self->device, &status);
   identity_device_get_tpm_status (self->device, &tpm);
+  identity_device_get_ownership (self->device, &ownership);
+  identity_device_get_operation (self->device, &operation);
+  bus_gen_device_set_ownership (self->skeleton, pack_ownership (&ownership));
+  bus_gen_device_set_operation (self->skeleton, pack_operation (&operation));
   bus_gen_device_set_mode (self->skeleton, status.mode);
   bus_gen_device_set_state (self->skeleton, status.state);
   bus_gen_device_set_reason (self->skeleton, status.reason);

@@ -3,56 +3,77 @@
 
 #include "base-error.h"
 #include "base-hex.h"
+#include "identity-hint.h"
 #include "identity-keyring.h"
 #include "identity-marker.h"
+#include "identity-reset.h"
+#include "identity-rotation.h"
+#include "identity-slots.h"
 #include "tpm-hierarchy.h"
 #include "tpm-make.h"
 
 #include <string.h>
 
-/* What a person should know and do, by reason; %s is why the TPM, or the software key, cannot be used. */
-static const struct
+static void
+set_operation_failed (IdentityReport *report, const GError *error)
 {
-  const char *reason, *hint;
-} hints[] = {
-  { "recovered", "The records were gone; the identity was found in the TPM and is the same." },
-  { "waiting-for-tpm", "Tpm=required, and there is no TPM: %s. tpmidd goes on as soon as it appears." },
-  { "tpm-missing", "This device has an identity in a TPM, and the TPM is not there: %s. Nothing was created or overwritten; tpmidd "
-                   "goes on when the TPM returns." },
-  { "tpm-changed", "The TPM is another one, or was cleared: the recorded identity cannot be in it. Nothing was overwritten. If the "
-                   "TPM was replaced on purpose: stop tpmidd, move the device certificate and the file identity in StatePath away, and "
-                   "start it; the device gets a new identity and needs a new enrolment." },
-  { "tpm-unusable", "The TPM cannot be used: %s. Nothing was created; tpmidd goes on when the cause is gone." },
-  { "downgrade-refused", "A software key and its certificate lie in the place of the TPM's identity. They were not used. Remove them "
-                         "to return to the TPM's identity." },
-  { "certificate-mismatch", "The device certificate belongs to none of the device's keys. It was not overwritten. Remove it to let "
-                            "tpmidd make a new one, or put the right one back, and restart tpmidd." },
-  { "key-missing", "The identity key is gone from the TPM, but its certificate is still there. Nothing was overwritten. Remove the "
-                   "certificate to give the device a new identity." },
-  { "software-key-unusable", "The software key is there, but cannot be used: %s. It was not touched, and nothing was created. Put a usable key "
-                             "in its place, or move it away to let tpmidd make a new identity, and restart tpmidd." },
-  { "state-unreadable", "The records of this device cannot be read, so nothing was created. tpmidd tries again." },
-};
+  const char *name = identity_operation_name (report->journal->operation);
 
-static char *
-hint_for (const char *reason, const char *trouble)
-{
-  const char *template = "";
-
-  for (gsize i = 0; i < G_N_ELEMENTS (hints); i++)
-    if (strcmp (hints[i].reason, reason) == 0)
-      template = hints[i].hint;
-
-  g_auto (GStrv) parts = g_strsplit (template, "%s", 2);
-  return g_strjoinv (trouble != NULL ? trouble : "", parts);
+  report->operation_state = "failed";
+  report->operation_error = error->code;
+  g_free (report->operation_detail);
+  report->operation_detail = g_strdup (error->message);
+  g_ptr_array_add (report->problems, g_strdup_printf ("%s: %s", name, error->message));
 }
 
-static gboolean
-may_go_away (const char *reason)
+/* What the decision found of it; what it did itself comes later. */
+static void
+adopt_operation (IdentityReport *report, const IdentityFacts *facts)
 {
-  static const char *const reasons[] = { "waiting-for-tpm", "tpm-missing", "tpm-unusable", "state-unreadable", "provisioning-failed", NULL };
+  const IdentityOperationFacts *operation = &facts->operation;
+  gboolean is_there = operation->journal->operation != IDENTITY_OPERATION_NONE;
 
-  return g_strv_contains (reasons, reason);
+  report->journal = identity_journal_copy (operation->journal);
+  report->operation_state = "";
+  if (facts->decision.request_kept)
+    report->operation_state = "waiting";
+  else if (is_there && operation->problem != NULL)
+    report->operation_state = operation->error == TPMID_ERROR_TPM_UNAVAILABLE ? "waiting" : "failed";
+  else if (is_there)
+    report->operation_state = "done";
+  report->operation_detail = g_strdup (facts->decision.request_kept ? "the request is kept until the TPM can be used"
+                                       : operation->problem != NULL ? operation->problem : "");
+  report->operation_error = operation->error;
+}
+
+/* Once what it made is on disk. */
+static void
+end_operation (IdentityReport *report)
+{
+  const IdentityJournal *journal = report->journal;
+
+  if (strcmp (report->operation_state, "done") != 0)
+    return;
+  if (strcmp (report->reason, "provisioning-failed") == 0)
+    {
+      report->operation_state = "failed";
+      g_free (report->operation_detail);
+      report->operation_detail = g_strdup (report->hint);
+      report->operation_error = TPMID_ERROR_FAILED;
+      return;
+    }
+  report->pending |= IDENTITY_PENDING_OPERATION;
+  if (journal->operation != IDENTITY_OPERATION_RESET)
+    return;
+  if (report->mode == IDENTITY_MODE_TPM)
+    report->reason = "reset";
+  if (journal->shortfall == NULL)
+    return;
+  report->operation_state = "incomplete";
+  g_free (report->operation_detail);
+  report->operation_detail = g_strdup (journal->shortfall);
+  g_free (report->hint);
+  report->hint = g_strdup_printf ("reset: incomplete: %s", journal->shortfall);
 }
 
 static void
@@ -91,8 +112,17 @@ read_endorsement_anchor (TpmLink *link)
 }
 
 static gboolean
+is_reset (const IdentityFacts *facts)
+{
+  return (facts->decision.actions & IDENTITY_ACTION_RESET) != 0;
+}
+
+/* After a reset there is nothing left to archive. */
+static gboolean
 must_archive (const IdentityFacts *facts)
 {
+  if (is_reset (facts))
+    return FALSE;
   return (facts->decision.actions & IDENTITY_ACTION_ARCHIVE_SOFTWARE_KEY) != 0
          || (facts->record->archive_software_key && facts->inputs.software_key != IDENTITY_SOFTWARE_KEY_ABSENT);
 }
@@ -107,15 +137,32 @@ note_archive (const BaseConfig *config, const IdentityFacts *facts, GError **err
   return identity_store_save (config->state_path, record, error);
 }
 
-static gboolean
-make_tpm_key (IdentityReport *report, TpmLink *link, const BaseConfig *config, char **ret_srk_name, GError **error)
+static TpmParent
+get_parent (const BaseConfig *config, const IdentityFacts *facts)
 {
-  const TpmKeyRef ref = { .handle = config->device_key_handle };
-  g_auto (TpmNewKey) made = { 0 };
+  IdentityKeyring keyring;
 
-  if (!tpm_make_key (link, NULL, config->device_key_handle, TPM_KEY_ECC_P256, TPM_PURPOSE_DEVICE, &made, error))
+  identity_keyring_init (&keyring, config, IDENTITY_MODE_TPM, is_reset (facts) ? NULL : facts->record->srk_name);
+  return keyring.parent;
+}
+
+/* Its two halves are on disk before the key is in its place: what they are for can then be undone at any time (identity-rotation). */
+static gboolean
+make_tpm_key (IdentityReport *report, TpmLink *link, const BaseConfig *config, const TpmParent *parent, char **ret_srk_name, GError **error)
+{
+  g_auto (TpmNewKey) made = { 0 };
+  TpmKeyRef ref = { .parent = *parent };
+
+  if (!tpm_make_key (link, parent, 0, TPM_KEY_ECC_P256, TPM_PURPOSE_DEVICE, &made, error)
+      || !identity_slots_save (config, IDENTITY_SLOT_CURRENT, &made, error))
     return FALSE;
-  report->key = identity_backend_new_tpm (&ref, &made.public, error);
+  ref.public_blob = made.public_blob;
+  ref.private_blob = made.private_blob;
+  memcpy (ref.name, made.public.name, TPM_NAME_SIZE);
+  if (!tpm_make_persistent (link, &ref, config->device_key_handle, error))
+    return FALSE;
+  const TpmKeyRef there = { .handle = config->device_key_handle };
+  report->key = identity_backend_new_tpm (&there, &made.public, error);
   if (report->key == NULL)
     return FALSE;
   *ret_srk_name = base_hex_encode (made.srk_name, sizeof made.srk_name);
@@ -159,12 +206,16 @@ record_tpm_key (const IdentityBackend *key, TpmLink *link, const IdentityFacts *
 static gboolean
 prepare_tpm_key (IdentityReport *report, TpmLink *link, const BaseConfig *config, const IdentityFacts *facts, GError **error)
 {
+  const TpmParent parent = get_parent (config, facts);
   g_autofree char *srk_name = NULL;
 
+  if ((facts->decision.actions & IDENTITY_ACTION_TAKE_OWNERSHIP) != 0
+      && !identity_ownership_take (link, config, &parent, &report->ownership, error))
+    return FALSE;
   if ((facts->decision.actions & IDENTITY_ACTION_TPM_KEY) == 0)
     report->key = identity_backend_ref (facts->tpm_key);
   else if ((must_archive (facts) && !note_archive (config, facts, error))
-           || !make_tpm_key (report, link, config, &srk_name, error))
+           || !make_tpm_key (report, link, config, &parent, &srk_name, error))
     return FALSE;
 
   report->record = record_tpm_key (report->key, link, facts, srk_name != NULL ? srk_name : facts->srk_name);
@@ -235,12 +286,34 @@ prepare_certificate (IdentityReport *report, TpmLink *link, const BaseConfig *co
   return report->certificate != NULL;
 }
 
+/* The one row that takes something away. */
+static gboolean
+carry_out_reset (IdentityReport *report, TpmLink *link, const BaseConfig *config, const IdentityFacts *facts, GError **error)
+{
+  IdentityJournal *journal = report->journal;
+  g_autoptr (GError) cause = NULL;
+
+  if (!is_reset (facts))
+    return TRUE;
+  if (!identity_reset_erase (link, config, journal, identity_facts_key_handle (facts, config), error))
+    return FALSE;
+  identity_ownership_prepare (link, config, &report->ownership);
+  if (!identity_reset_restore (link, config, journal, &cause))
+    set_operation_failed (report, cause);
+  return TRUE;
+}
+
 static void
 prepare_identity (IdentityReport *report, TpmLink *link, const BaseConfig *config, const IdentityFacts *facts)
 {
   g_autoptr (GError) error = NULL;
   gboolean is_tpm = report->mode == IDENTITY_MODE_TPM;
 
+  if (!carry_out_reset (report, link, config, facts, &error))
+    {
+      set_failed (report, "The factory reset could not be carried out", error);
+      return;
+    }
   if (is_tpm ? !prepare_tpm_key (report, link, config, facts, &error) : !prepare_software_key (report, config, facts, &error))
     {
       set_failed (report, "The identity key could not be made", error);
@@ -320,6 +393,14 @@ load_keys (IdentityReport *report, const BaseConfig *config)
 
   identity_keyring_init (&keyring, config, report->mode, report->record != NULL ? report->record->srk_name : NULL);
   report->keys = identity_keyring_load (&keyring, report->problems);
+  if (report->mode == IDENTITY_MODE_TPM)
+    report->next_key = identity_rotation_load_next (config, report->record, NULL);
+}
+
+static gboolean
+is_operation_open (const IdentityReport *report)
+{
+  return strcmp (report->operation_state, "failed") == 0 || strcmp (report->operation_state, "waiting") == 0;
 }
 
 IdentityReport *
@@ -334,10 +415,12 @@ identity_boot_execute (TpmLink *link, const BaseConfig *config, const IdentityFa
   report->mode = decision->mode;
   report->marker_action = decision->marker;
   report->reason = decision->reason;
-  report->hint = hint_for (decision->reason, decision->row == 17 ? facts->software_trouble : facts->tpm_trouble);
+  report->hint = identity_hint_compose (decision->reason, decision->row == 17 ? facts->software_trouble : facts->tpm_trouble);
   report->serial = g_strdup (facts->serial);
   report->serial_source = facts->serial_source;
   report->problems = g_ptr_array_new_with_free_func (g_free);
+  report->ownership = facts->ownership;
+  adopt_operation (report, facts);
 
   if (report->mode == IDENTITY_MODE_TPM || report->mode == IDENTITY_MODE_SOFTWARE)
     prepare_identity (report, link, config, facts);
@@ -345,14 +428,17 @@ identity_boot_execute (TpmLink *link, const BaseConfig *config, const IdentityFa
     remember_identity (report, facts);
 
   add_found_problems (report, facts);
+  end_operation (report);
   load_keys (report, config);
+  if (link != NULL && facts->is_open)
+    identity_ownership_settle (link, config, &report->ownership);
   report->pending |= IDENTITY_PENDING_MARKER | IDENTITY_PENDING_MODE_FILE;
-  report->retry_decision = may_go_away (report->reason);
+  report->retry_decision = identity_hint_may_go_away (report->reason) || is_operation_open (report);
   if (report->row == 10 && report->mode == IDENTITY_MODE_TPM)
     g_ptr_array_add (report->problems, g_strdup_printf ("tpm: %s", facts->tpm_trouble));
   report->marker = compose_marker (report, config);
   if (link != NULL)
     tpm_link_get_status (link, &status);
-  report->boot_commands = status.commands;
+  report->boot_commands = status.commands - facts->commands_before;
   return g_steal_pointer (&report);
 }

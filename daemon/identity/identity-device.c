@@ -15,10 +15,9 @@ struct _IdentityDevice
   TpmQueue *queue;
   IdentityLifecycle *lifecycle;
   IdentityKeys *keys;
+  IdentityAdmin *admin;
 
-  IdentityReport *report;    /* (nullable): the one that @serial and @keys come from */
-  char *serial;
-  const char *serial_source; /* static */
+  IdentityReport *report;    /* (nullable) */
   const char *tpm_state;     /* static: as last told */
   gboolean is_stopped;
 };
@@ -31,10 +30,10 @@ identity_device_finalize (GObject *object)
   IdentityDevice *self = IDENTITY_DEVICE (object);
 
   (void) identity_device_stop (self);
+  g_object_unref (self->admin);
   g_object_unref (self->lifecycle);
   g_object_unref (self->keys);
   g_clear_pointer (&self->report, identity_report_unref);
-  g_free (self->serial);
   G_OBJECT_CLASS (identity_device_parent_class)->finalize (object);
 }
 
@@ -52,8 +51,6 @@ identity_device_class_init (IdentityDeviceClass *class)
 static void
 identity_device_init (IdentityDevice *self)
 {
-  self->serial = g_strdup ("");
-  self->serial_source = "none";
   self->tpm_state = "starting";
 }
 
@@ -89,10 +86,6 @@ adopt_report (IdentityDevice *self, IdentityReport *report)
     return;
   g_clear_pointer (&self->report, identity_report_unref);
   self->report = identity_report_ref (report);
-  g_free (self->serial);
-  self->serial = g_strdup (report->serial);
-  self->serial_source = report->serial_source;
-
   identity_keys_adopt (self->keys, report);
 }
 
@@ -148,6 +141,7 @@ identity_device_new (const BaseConfig *config, TpmQueue *queue)
   g_signal_connect (self->lifecycle, "changed", G_CALLBACK (on_lifecycle_changed), self);
   g_signal_connect (self->lifecycle, "decided", G_CALLBACK (on_lifecycle_decided), self);
   g_signal_connect (self->lifecycle, "restart-wanted", G_CALLBACK (on_restart_wanted), self);
+  self->admin = identity_admin_new (config, queue, self->lifecycle);
   self->keys = identity_keys_new (config, queue);
   g_signal_connect (self->keys, "changed", G_CALLBACK (on_keys_changed), self);
   g_signal_connect (self->keys, "job", G_CALLBACK (on_key_job), self);
@@ -190,21 +184,27 @@ identity_device_get_status (IdentityDevice *self, IdentityStatus *ret_status)
     .reason = report != NULL ? report->reason : "starting",
     .hint = report != NULL ? report->hint : "",
     .problems = identity_lifecycle_get_problems (self->lifecycle),
-    .serial = self->serial,
-    .serial_source = self->serial_source,
+    .serial = report != NULL ? report->serial : "",
+    .serial_source = report != NULL ? report->serial_source : "none",
     .certificate = certificate != NULL ? identity_cert_peek_pem (certificate) : "",
     .boot_commands = report != NULL ? report->boot_commands : 0,
   };
 }
 
+static gboolean
+knows_owner_password (const IdentityReport *report)
+{
+  return report != NULL && (report->ownership.owner == IDENTITY_PASSWORD_OWN || report->ownership.owner == IDENTITY_PASSWORD_SUPPLIED);
+}
+
 static const char *
-name_tpm_state (const TpmLinkStatus *link, const TpmQueueStatus *queue)
+name_tpm_state (const IdentityReport *report, const TpmLinkStatus *link, const TpmQueueStatus *queue)
 {
   if (queue->wedged)
     return "wedged";
   if (link->state == TPM_STATE_READY && link->facts.in_lockout)
     return "lockout";
-  if (link->state == TPM_STATE_READY && link->facts.owner_auth_set)
+  if (link->state == TPM_STATE_READY && link->facts.owner_auth_set && !knows_owner_password (report))
     return "hierarchy-auth-required";
   return tpm_state_name (link->state);
 }
@@ -249,7 +249,7 @@ identity_device_get_tpm_status (IdentityDevice *self, IdentityTpmStatus *ret_sta
   tpm_link_get_status (tpm_queue_peek_link (self->queue), &link);
   tpm_queue_get_status (self->queue, &queue);
   *ret_status = (IdentityTpmStatus) {
-    .state = name_tpm_state (&link, &queue),
+    .state = name_tpm_state (self->report, &link, &queue),
     .present = link.facts.manufacturer[0] != '\0',
     .commands = link.commands,
     .reopened = link.reopened,
@@ -263,134 +263,23 @@ identity_device_get_tpm_status (IdentityDevice *self, IdentityTpmStatus *ret_sta
   copy_facts (&link.facts, ret_status);
 }
 
-/* main thread: the serial number */
-
-typedef struct
+void
+identity_device_get_operation (IdentityDevice *self, IdentityOperationStatus *ret_status)
 {
-  const BaseConfig *config;
-  char *serial;
-} SerialRequest;
-
-/* What the answer needs. */
-typedef struct
-{
-  char *serial;
-  guint uid;
-} SerialCall;
-
-static void
-serial_request_free (gpointer data)
-{
-  SerialRequest *request = data;
-
-  g_free (request->serial);
-  g_free (request);
-}
-
-static void
-serial_call_free (gpointer data)
-{
-  SerialCall *call = data;
-
-  g_free (call->serial);
-  g_free (call);
-}
-
-static void
-log_serial (const SerialCall *call)
-{
-  g_autofree char *uid = g_strdup_printf ("%u", call->uid);
-  const BaseLogField fields[] = { { "TPMID_UID", uid }, { NULL, NULL } };
-
-  base_log (G_LOG_LEVEL_MESSAGE, BASE_LOG_ID_SERIAL_SET, fields, "the serial number is %s", call->serial);
-}
-
-/* The job of a caller that does not wait for it any more may yet write the serial number. */
-static gboolean
-may_still_happen (const GError *error)
-{
-  return g_error_matches (error, TPMID_ERROR, TPMID_ERROR_TIMEOUT) || g_error_matches (error, TPMID_ERROR, TPMID_ERROR_CANCELLED);
-}
-
-static void
-on_serial_set (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  g_autoptr (GTask) task = user_data;
-  IdentityDevice *self = g_task_get_source_object (task);
-  const SerialCall *call = g_task_get_task_data (task);
-  g_autoptr (GError) error = NULL;
-  g_autofree char *done = tpm_queue_push_finish (result, &error);
-
-  if (!self->is_stopped)
-    on_key_job (self->keys, self);
-  if (done == NULL)
-    {
-      if (may_still_happen (error) && !self->is_stopped)
-        identity_lifecycle_look_again (self->lifecycle);
-      if (g_error_matches (error, TPMID_ERROR, TPMID_ERROR_NO_DEVICE))
-        error->code = TPMID_ERROR_NOT_SUPPORTED;
-      g_task_return_error (task, g_steal_pointer (&error));
-      return;
-    }
-  g_free (self->serial);
-  self->serial = g_strdup (call->serial);
-  self->serial_source = "tpm-nv";
-  log_serial (call);
-  if (identity_lifecycle_is_deciding (self->lifecycle))
-    identity_lifecycle_look_again (self->lifecycle);
-  if (!self->is_stopped)
-    g_signal_emit_by_name (self, "changed");
-  g_task_return_boolean (task, TRUE);
-}
-
-static gpointer
-identity_device_set_serial_job (TpmLink *link, gpointer data, GError **error)
-{
-  SerialRequest *request = data;
-
-  return identity_serial_write (link, request->config, request->serial, error) ? g_strdup ("") : NULL;
+  identity_lifecycle_get_operation (self->lifecycle, ret_status);
 }
 
 void
-identity_device_set_serial_async (IdentityDevice *self, IdentityCaller *caller, const char *serial, GAsyncReadyCallback callback,
-                                  gpointer user_data)
+identity_device_get_ownership (IdentityDevice *self, IdentityOwnership *ret_ownership)
 {
-  g_autoptr (GTask) task = g_task_new (self, NULL, callback, user_data);
-
-  if (self->config->tpm == BASE_TPM_OFF)
-    {
-      g_task_return_new_error (task, TPMID_ERROR, TPMID_ERROR_NOT_SUPPORTED, "the serial number is kept in the TPM, and Tpm=off");
-      return;
-    }
-  if (self->report == NULL)
-    {
-      g_task_return_new_error (task, TPMID_ERROR, TPMID_ERROR_NOT_READY,
-                               "the boot decision is not made yet; wait until State leaves starting");
-      return;
-    }
-  SerialRequest *request = g_new0 (SerialRequest, 1);
-  *request = (SerialRequest) { self->config, g_strdup (serial) };
-  SerialCall *call = g_new0 (SerialCall, 1);
-  *call = (SerialCall) { g_strdup (serial), caller->uid };
-  g_task_set_task_data (task, call, serial_call_free);
-  TpmJob job = {
-    .operation = "set-serial",
-    .priority = TPM_PRIORITY_NORMAL,
-    .uid = caller->uid,
-    .client = caller->client,
-    .deadline_ms = self->config->request_timeout_sec * 1000,
-    .needs_tpm = TRUE,
-    .replayable = TRUE, /* written already with the same value is a success */
-    .run = identity_device_set_serial_job,
-    .request = request,
-    .request_free = serial_request_free,
-    .result_free = g_free,
-  };
-  tpm_queue_push_async (self->queue, &job, caller->gone, on_serial_set, g_steal_pointer (&task));
+  if (self->report != NULL)
+    *ret_ownership = self->report->ownership;
+  else
+    *ret_ownership = (IdentityOwnership) { .is_exclusive = self->config->ownership == BASE_OWNERSHIP_EXCLUSIVE };
 }
 
-gboolean
-identity_device_set_serial_finish (IdentityDevice *self, GAsyncResult *result, GError **error)
+IdentityAdmin *
+identity_device_peek_admin (IdentityDevice *self)
 {
-  return g_task_propagate_boolean (G_TASK (result), error);
+  return self->admin;
 }

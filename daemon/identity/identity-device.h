@@ -3,6 +3,7 @@
 
 #include "base-config.h"
 #include "identity-access.h"
+#include "identity-admin.h"
 #include "identity-keys.h"
 #include "identity-serial.h"
 
@@ -99,19 +100,12 @@ void identity_device_get_status (IdentityDevice *self, IdentityStatus *ret_statu
 void identity_device_get_tpm_status (IdentityDevice *self, IdentityTpmStatus *ret_status);
 
 
-/**
- * identity_device_set_serial_async:
- * @serial: checked by identity_serial_check()
- *
- * Writes the serial number once. The same value again is a success.
- */
-void identity_device_set_serial_async (IdentityDevice *self, IdentityCaller *caller, const char *serial,
-                                       GAsyncReadyCallback callback, gpointer user_data);
+/* @ret_status: (out caller-allocates): its detail is valid until the next "changed" */
+void identity_device_get_operation (IdentityDevice *self, IdentityOperationStatus *ret_status);
 
-/**
- * identity_device_set_serial_finish:
- * @error: TPMID_ERROR_NOT_READY, _EXISTS, _INVALID_ARGUMENT, _NOT_SUPPORTED, _HANDLE_TAKEN and those of the queue and the link
- */
-gboolean identity_device_set_serial_finish (IdentityDevice *self, GAsyncResult *result, GError **error);
+void identity_device_get_ownership (IdentityDevice *self, IdentityOwnership *ret_ownership);
+
+/* Returns: (transfer none): what the device's administrator may ask for */
+IdentityAdmin *identity_device_peek_admin (IdentityDevice *self);
 
 G_END_DECLS

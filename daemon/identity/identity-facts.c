@@ -21,6 +21,7 @@ identity_facts_free (IdentityFacts *facts)
   g_clear_pointer (&facts->software_key, identity_backend_unref);
   g_clear_pointer (&facts->certificate, identity_cert_unref);
   g_clear_pointer (&facts->record, identity_record_free);
+  identity_operation_facts_clear (&facts->operation);
   g_free (facts->tpm_trouble);
   g_free (facts->software_trouble);
   g_free (facts->srk_name);
@@ -86,7 +87,7 @@ look_at_hierarchies (IdentityFacts *facts, TpmLink *link)
   if (!status.facts.owner_enabled)
     set_tpm_trouble (facts, IDENTITY_TPM_UNUSABLE,
                      "firmware switched the TPM's owner hierarchy off; switch it on in the firmware's settings");
-  else if (status.facts.owner_auth_set)
+  else if (status.facts.owner_auth_set && !tpm_link_has_password (link, TPM_HIERARCHY_OWNER))
     set_tpm_trouble (facts, IDENTITY_TPM_UNUSABLE,
                      "somebody else set an owner password in the TPM; clear it (tpm2_changeauth -c owner -p PASSWORD) or clear the "
                      "TPM in the firmware's settings");
@@ -103,8 +104,8 @@ prove (IdentityBackend *key, TpmLink *link, GError **error)
   return signature != NULL && identity_backend_check (key, digest, signature, error);
 }
 
-static guint32
-key_handle (const IdentityFacts *facts, const BaseConfig *config)
+guint32
+identity_facts_key_handle (const IdentityFacts *facts, const BaseConfig *config)
 {
   return facts->record->key_handle != 0 ? facts->record->key_handle : config->device_key_handle;
 }
@@ -133,7 +134,7 @@ look_for_tpm_key (IdentityFacts *facts, TpmLink *link, const BaseConfig *config)
   facts->inputs.tpm_key = IDENTITY_TPM_KEY_UNKNOWN;
   if (facts->inputs.tpm != IDENTITY_TPM_READY)
     return;
-  if (find_and_prove (facts, link, key_handle (facts, config), &error))
+  if (find_and_prove (facts, link, identity_facts_key_handle (facts, config), &error))
     facts->inputs.tpm_key = IDENTITY_TPM_KEY_PRESENT;
   else if (g_error_matches (error, TPMID_ERROR, TPMID_ERROR_NOT_FOUND))
     facts->inputs.tpm_key = IDENTITY_TPM_KEY_ABSENT;
@@ -267,35 +268,50 @@ compare_anchor (IdentityFacts *facts, TpmLink *link)
 }
 
 static void
+look_for_operation (IdentityFacts *facts, TpmLink *link, const BaseConfig *config, gboolean takes_requests)
+{
+  TpmLink *usable = facts->inputs.tpm == IDENTITY_TPM_READY ? link : NULL;
+
+  identity_ownership_prepare (usable, config, &facts->ownership);
+  identity_operation_prepare (usable, config, takes_requests, &facts->ownership, &facts->operation);
+  if (facts->operation.is_reset_wanted)
+    facts->inputs.request = IDENTITY_REQUEST_RESET;
+  if (facts->operation.problem != NULL)
+    add_problem (facts, "%s", facts->operation.problem);
+}
+
+static void
 decide (IdentityFacts *facts)
 {
   identity_decide (&facts->inputs, &facts->decision);
-  if ((facts->decision.actions & IDENTITY_ACTION_RESET) != 0)
-    {
-      IdentityInputs without = facts->inputs;
-      without.request = IDENTITY_REQUEST_NONE;
-      identity_decide (&without, &facts->decision);
-      facts->reset_unsupported = TRUE;
-    }
-  if (facts->inputs.request == IDENTITY_REQUEST_RESET)
-    add_problem (facts, "reset: a factory reset was requested; the request is kept%s",
-                 facts->reset_unsupported ? ", as this version cannot carry it out" : " until the TPM can be used");
+  if (facts->decision.request_kept)
+    add_problem (facts, "reset: a factory reset was requested; the request is kept until the TPM can be used");
+}
+
+static guint64
+count_commands (TpmLink *link)
+{
+  TpmLinkStatus status = { 0 };
+
+  if (link != NULL)
+    tpm_link_get_status (link, &status);
+  return status.commands;
 }
 
 IdentityFacts *
-identity_facts_gather (TpmLink *link, const BaseConfig *config)
+identity_facts_gather (TpmLink *link, const BaseConfig *config, gboolean takes_requests)
 {
   g_autoptr (IdentityFacts) facts = g_new0 (IdentityFacts, 1);
   g_autofree char *serial_problem = NULL;
 
   facts->problems = g_ptr_array_new_with_free_func (g_free);
   facts->inputs.tpm_required = config->tpm == BASE_TPM_REQUIRED;
-  if (identity_store_has_reset_request (config->state_path))
-    facts->inputs.request = IDENTITY_REQUEST_RESET;
+  facts->commands_before = count_commands (link);
 
-  look_for_record (facts, config);
   look_for_tpm (facts, link, config);
-  gboolean is_open = facts->inputs.tpm == IDENTITY_TPM_READY;
+  facts->is_open = facts->inputs.tpm == IDENTITY_TPM_READY;
+  look_for_operation (facts, link, config, takes_requests);
+  look_for_record (facts, config);
   look_for_tpm_key (facts, link, config);
   look_for_software_key (facts, config);
   look_for_certificate (facts, config);
@@ -303,7 +319,7 @@ identity_facts_gather (TpmLink *link, const BaseConfig *config)
   compare_anchor (facts, link);
   decide (facts);
 
-  identity_serial_read (is_open ? link : NULL, config, &facts->serial, &facts->serial_source, &serial_problem);
+  identity_serial_read (facts->is_open ? link : NULL, config, &facts->serial, &facts->serial_source, &serial_problem);
   if (serial_problem != NULL)
     add_problem (facts, "%s", serial_problem);
   return g_steal_pointer (&facts);

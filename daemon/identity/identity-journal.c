@@ -3,6 +3,7 @@
 
 #include "base-error.h"
 #include "base-file.h"
+#include "identity-archive.h"
 
 #include <string.h>
 
@@ -29,12 +30,26 @@ identity_operation_name (IdentityOperation operation)
 IdentityJournal *
 identity_journal_new (IdentityOperation operation)
 {
-  g_autoptr (GDateTime) now = g_date_time_new_now_utc ();
   IdentityJournal *journal = g_new0 (IdentityJournal, 1);
 
   journal->operation = operation;
-  journal->stamp = g_date_time_format (now, "%Y%m%dT%H%M%SZ");
+  journal->stamp = identity_archive_stamp ();
   return journal;
+}
+
+IdentityJournal *
+identity_journal_copy (const IdentityJournal *journal)
+{
+  IdentityJournal *copy = g_new0 (IdentityJournal, 1);
+
+  copy->operation = journal->operation;
+  copy->is_carried_out = journal->is_carried_out;
+  copy->with_keys = journal->with_keys;
+  copy->stamp = g_strdup (journal->stamp);
+  copy->serial = g_strdup (journal->serial);
+  copy->token = g_strdup (journal->token);
+  copy->shortfall = g_strdup (journal->shortfall);
+  return copy;
 }
 
 void
@@ -83,6 +98,7 @@ parse (GBytes *bytes, const char *path, IdentityJournal **ret_journal, GError **
   g_free (journal->stamp);
   journal->stamp = g_key_file_get_string (file, GROUP, "stamp", NULL);
   journal->is_carried_out = g_key_file_get_boolean (file, GROUP, "carried-out", NULL);
+  journal->with_keys = g_key_file_get_boolean (file, GROUP, "with-keys", NULL);
   journal->serial = g_key_file_get_string (file, GROUP, "serial", NULL);
   journal->token = g_key_file_get_string (file, GROUP, "token", NULL);
   journal->shortfall = g_key_file_get_string (file, GROUP, "shortfall", NULL);
@@ -126,6 +142,7 @@ identity_journal_save (const char *state_path, const IdentityJournal *journal, G
   set_string (file, "operation", identity_operation_name (journal->operation));
   set_string (file, "stamp", journal->stamp);
   g_key_file_set_boolean (file, GROUP, "carried-out", journal->is_carried_out);
+  g_key_file_set_boolean (file, GROUP, "with-keys", journal->with_keys);
   set_string (file, "serial", journal->serial);
   set_string (file, "token", journal->token);
   set_string (file, "shortfall", journal->shortfall);

@@ -39,13 +39,15 @@ typedef struct
 {
   IdentityOperation operation;
   gboolean is_carried_out; /* what the operation takes away is gone; the boot decision makes what is to come */
-  char *stamp;             /* of its beginning, "20261122T170133Z": names the folder of what is archived */
+  gboolean with_keys;      /* reprovision: the TPM is another one, so what belongs to the old one goes along */
+  char *stamp;             /* of its beginning: names the folder of what is archived */
   char *serial;            /* reset: the serial number that goes from the old state of the TPM into the new one; %NULL: none */
   char *token;             /* reset by the kernel command line: SHA-256 of the token, hex */
   char *shortfall;         /* reset: why the TPM was not cleared: the reset is incomplete; a sentence */
 } IdentityJournal;
 
 IdentityJournal *identity_journal_new (IdentityOperation operation);
+IdentityJournal *identity_journal_copy (const IdentityJournal *journal);
 void identity_journal_free (IdentityJournal *journal);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (IdentityJournal, identity_journal_free)
 

@@ -7,6 +7,10 @@ G_BEGIN_DECLS
 
 typedef struct IdentityBackend IdentityBackend;
 
+/* The identity key, and the one that a rotation made and that is to become it. */
+#define IDENTITY_NAME_DEVICE "device"
+#define IDENTITY_NAME_NEXT "device-next"
+
 typedef enum
 {
   IDENTITY_KEY_CREATING, /* it is being made: no public key yet */

@@ -6,7 +6,6 @@
 
 #include <string.h>
 
-#define DEVICE "device"
 #define RETRY_FIRST_SEC 2
 #define RETRY_MAX_SEC 300
 
@@ -188,7 +187,7 @@ identity_keys_push (IdentityKeys *self, TpmJob *job, IdentityKey *key, IdentityC
 static void
 note_orphaned (IdentityKeys *self, IdentityKey *key, const GError *error)
 {
-  if (identity_keys_has (self, key) && strcmp (key->name, DEVICE) != 0)
+  if (identity_keys_has (self, key) && strcmp (key->name, IDENTITY_NAME_DEVICE) != 0)
     put_and_tell (self, identity_key_with_state (key, IDENTITY_KEY_ORPHANED, error->code, error->message));
   g_signal_emit_by_name (self, "orphaned");
 }
@@ -349,7 +348,7 @@ count_of (IdentityKeys *self, guint uid, const char *name)
 static gboolean
 check_request (const char *name, IdentityAlgorithm algorithm, IdentityUsage usage, GError **error)
 {
-  static const char *const reserved[] = { DEVICE, IDENTITY_CREDENTIALS, "attestation", NULL };
+  static const char *const reserved[] = { IDENTITY_NAME_DEVICE, IDENTITY_NAME_NEXT, IDENTITY_CREDENTIALS, "attestation", NULL };
 
   if (g_strv_contains (reserved, name))
     {
@@ -415,7 +414,7 @@ static IdentityKey *
 show_identity (const IdentityReport *report)
 {
   const char *certificate = report->certificate != NULL ? identity_cert_peek_pem (report->certificate) : "";
-  g_autoptr (IdentityKey) found = identity_key_new (DEVICE, report->key, 0, 0, 0);
+  g_autoptr (IdentityKey) found = identity_key_new (IDENTITY_NAME_DEVICE, report->key, 0, 0, 0);
   g_autoptr (IdentityKey) key = identity_key_with_certificate (found, certificate);
 
   if (key->state == IDENTITY_KEY_USABLE || report->hint[0] == '\0')
@@ -427,7 +426,27 @@ show_identity (const IdentityReport *report)
 static gboolean
 adopt_identity (IdentityKeys *self, const IdentityReport *report)
 {
-  return report->key != NULL ? put (self, show_identity (report)) : g_hash_table_remove (self->entries, DEVICE);
+  return report->key != NULL ? put (self, show_identity (report)) : g_hash_table_remove (self->entries, IDENTITY_NAME_DEVICE);
+}
+
+static gboolean
+adopt_next (IdentityKeys *self, const IdentityReport *report)
+{
+  g_autoptr (IdentityKey) key = report->next_key != NULL ? identity_key_new (IDENTITY_NAME_NEXT, report->next_key, 0, 0, 0) : NULL;
+
+  return key != NULL ? put (self, g_steal_pointer (&key)) : g_hash_table_remove (self->entries, IDENTITY_NAME_NEXT);
+}
+
+/* After a reset, or with another TPM, nothing of what was known is the device's any more. */
+static gboolean
+forget_all (IdentityKeys *self, const IdentityReport *report)
+{
+  const IdentityJournal *journal = report->journal;
+
+  if (journal == NULL || !journal->is_carried_out || (journal->operation != IDENTITY_OPERATION_RESET && !journal->with_keys))
+    return FALSE;
+  g_hash_table_remove_all (self->entries);
+  return TRUE;
 }
 
 /* The list may be older than the table: it adds what was not known, and takes nothing away. */
@@ -439,7 +458,7 @@ adopt_found (IdentityKeys *self, GPtrArray *found)
   for (guint i = 0; i < found->len; i++)
     {
       IdentityKey *key = found->pdata[i];
-      if (strcmp (key->name, DEVICE) != 0 && !g_hash_table_contains (self->entries, key->name))
+      if (strcmp (key->name, IDENTITY_NAME_DEVICE) != 0 && !g_hash_table_contains (self->entries, key->name))
         changed |= put (self, identity_key_ref (key));
     }
   return changed;
@@ -452,7 +471,7 @@ fit_all (IdentityKeys *self)
   gboolean changed = FALSE;
 
   for (guint i = 0; i < keys->len; i++)
-    if (strcmp (((IdentityKey *) keys->pdata[i])->name, DEVICE) != 0)
+    if (strcmp (((IdentityKey *) keys->pdata[i])->name, IDENTITY_NAME_DEVICE) != 0)
       changed |= put (self, fit (self, keys->pdata[i]));
   return changed;
 }
@@ -464,7 +483,9 @@ identity_keys_adopt (IdentityKeys *self, const IdentityReport *report)
 
   self->is_decided = TRUE;
   identity_keyring_init (&self->keyring, self->config, report->mode, report->record != NULL ? report->record->srk_name : NULL);
-  changed = adopt_identity (self, report);
+  changed = forget_all (self, report);
+  changed |= adopt_identity (self, report);
+  changed |= adopt_next (self, report);
   changed |= adopt_found (self, report->keys);
   changed |= fit_all (self);
   look_after_credentials (self);

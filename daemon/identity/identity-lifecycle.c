@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "identity-lifecycle.h"
 
+#include "base-error.h"
 #include "base-log.h"
-#include "identity-boot.h"
+#include "identity-decider.h"
 #include "identity-remount.h"
 #include "identity-watch.h"
 #include "identity-writer.h"
 
 #include <string.h>
 
-#define WAIT_POLL_MS 500          /* while an announced TPM has not probed */
 #define TICK_SEC 2                /* while something is not as it should be */
 #define DECIDE_MAX_SEC 300        /* longest pause before deciding again, where that costs TPM commands */
 #define STOP_LIMIT_SEC 5          /* for files that are being written when the daemon stops */
-#define SILENT_TPM_MIN_SEC 5      /* a TPM that has not answered for this long, at least, is not waited for at boot */
 
 struct _IdentityLifecycle
 {
@@ -23,14 +22,15 @@ struct _IdentityLifecycle
 
   const char *state;        /* static */
   IdentityReport *report;   /* (nullable): until the first decision was carried out */
+  IdentityDecider *decider;
   IdentityWriter *writer;
   GStrv problems;           /* the report's, the files' and the TPM's, for the outside */
+  IdentityOperation begun;  /* and not told of by a report yet */
+  IdentityOperationStatus operation;
+  GPtrArray *waiters;       /* of GTask: jobs that are done, and whose outcome has yet to show */
 
-  gint64 started_us;
   gboolean is_decided;      /* has been told to the outside */
   gboolean is_stopped;
-  gboolean is_deciding;     /* decide and execute are under way on the TPM thread */
-  gboolean is_going_without_tpm;
   gboolean is_probing;
   gboolean looks_again;
   guint seen_reopened;
@@ -52,6 +52,9 @@ identity_lifecycle_finalize (GObject *object)
   (void) identity_lifecycle_stop (self);
   g_clear_pointer (&self->report, identity_report_unref);
   g_clear_object (&self->writer);
+  g_clear_object (&self->decider);
+  g_ptr_array_unref (self->waiters);
+  g_free (self->operation.detail);
   g_strfreev (self->problems);
   g_free (self->held_back);
   g_free (self->keys_problem);
@@ -75,98 +78,15 @@ identity_lifecycle_init (IdentityLifecycle *self)
   self->state = "starting";
   self->decide_pause_sec = TICK_SEC;
   self->problems = g_new0 (char *, 1);
-}
-
-/* What the jobs take along: all of it is theirs, or constant. */
-typedef struct
-{
-  const BaseConfig *config;
-  TpmLink *link;
-  IdentityFacts *facts;
-} Work;
-
-static void
-work_free (gpointer data)
-{
-  Work *work = data;
-
-  g_clear_pointer (&work->facts, identity_facts_free);
-  g_free (work);
-}
-
-static Work *
-work_new (IdentityLifecycle *self)
-{
-  Work *work = g_new0 (Work, 1);
-
-  work->config = self->config;
-  work->link = tpm_queue_peek_link (self->queue);
-  return work;
-}
-
-/* The daemon's own jobs open the link themselves, as they also have something to say where there is no TPM. */
-static void
-push (IdentityLifecycle *self, const char *operation, TpmJobFunc run, Work *work, GDestroyNotify result_free,
-      GAsyncReadyCallback callback)
-{
-  TpmJob job = {
-    .operation = operation,
-    .priority = TPM_PRIORITY_URGENT,
-    .run = run,
-    .request = work,
-    .request_free = work_free,
-    .result_free = result_free,
-  };
-
-  tpm_queue_push_async (self->queue, &job, NULL, callback, g_object_ref (self));
-}
-
-static void
-run_aside (IdentityLifecycle *self, GTaskThreadFunc run, Work *work, GAsyncReadyCallback callback)
-{
-  g_autoptr (GTask) task = g_task_new (NULL, NULL, callback, g_object_ref (self));
-
-  g_task_set_task_data (task, work, work_free);
-  g_task_run_in_thread (task, run);
+  self->waiters = g_ptr_array_new_with_free_func (g_object_unref);
 }
 
 /* TPM thread */
 
 static gpointer
-identity_lifecycle_decide_job (TpmLink *link, gpointer data, GError **error)
-{
-  Work *work = data;
-
-  return identity_facts_gather (work->link, work->config);
-}
-
-static gpointer
-identity_lifecycle_execute_job (TpmLink *link, gpointer data, GError **error)
-{
-  Work *work = data;
-
-  return identity_boot_execute (work->link, work->config, work->facts);
-}
-
-static gpointer
 identity_lifecycle_probe_job (TpmLink *link, gpointer data, GError **error)
 {
-  Work *work = data;
-
-  return tpm_link_ensure (work->link, error) ? g_strdup ("") : NULL;
-}
-
-/* threads of GTask */
-
-static void
-decide_without_tpm_in_thread (GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
-{
-  Work *work = data;
-  g_autoptr (IdentityFacts) facts = identity_facts_gather (NULL, work->config);
-
-  /* The TPM thread may be making keys at this moment: here nothing is made. */
-  g_assert (facts->decision.actions == 0);
-  g_task_return_pointer (task, identity_boot_execute (NULL, work->config, facts), (GDestroyNotify) identity_report_unref);
+  return tpm_link_ensure (data, error) ? g_strdup ("") : NULL;
 }
 
 /* main thread: what the outside sees */
@@ -222,15 +142,37 @@ update_problems (IdentityLifecycle *self)
   self->problems = (GStrv) g_ptr_array_free (g_steal_pointer (&problems), FALSE);
 }
 
+/* What was begun shows as running until a report tells of it, and all of that is on disk. */
+static void
+update_operation (IdentityLifecycle *self)
+{
+  const IdentityReport *report = self->report;
+
+  if (self->begun != IDENTITY_OPERATION_NONE || report->operation_state[0] == '\0')
+    return;
+  gboolean is_ending = (identity_writer_get_pending (self->writer) & IDENTITY_PENDING_OPERATION) != 0;
+  g_free (self->operation.detail);
+  self->operation = (IdentityOperationStatus) {
+    .operation = report->journal->operation,
+    .state = is_ending ? "running" : report->operation_state,
+    .detail = g_strdup (report->operation_detail),
+    .error = report->operation_error,
+    .time = self->operation.operation == report->journal->operation ? self->operation.time : g_get_real_time () / G_USEC_PER_SEC,
+  };
+}
+
 static void
 publish (IdentityLifecycle *self)
 {
   if (self->report != NULL)
     {
       update_problems (self);
+      update_operation (self);
       self->state = identity_report_get_state (self->report);
       if (g_str_equal (self->state, "ready") && self->problems[0] != NULL)
         self->state = "degraded";
+      if (g_strcmp0 (self->operation.state, "running") == 0)
+        self->state = "provisioning";
     }
   g_signal_emit_by_name (self, "changed");
 }
@@ -253,8 +195,34 @@ log_decision (const IdentityReport *report)
 
 /* main thread: settle */
 
-static void begin_decision (IdentityLifecycle *self);
 static void arm_timer (IdentityLifecycle *self);
+
+static void
+begin_decision (IdentityLifecycle *self)
+{
+  self->looks_again = FALSE;
+  identity_decider_begin (self->decider);
+}
+
+/* Not to be put off to the next tick: somebody waits for it. */
+static void
+decide_now (IdentityLifecycle *self)
+{
+  self->looks_again = TRUE;
+  arm_timer (self);
+  if (self->report != NULL && !identity_decider_is_busy (self->decider))
+    begin_decision (self);
+}
+
+static void
+tell_waiters (IdentityLifecycle *self)
+{
+  g_autoptr (GPtrArray) waiters = g_steal_pointer (&self->waiters);
+
+  self->waiters = g_ptr_array_new_with_free_func (g_object_unref);
+  for (guint i = 0; i < waiters->len; i++)
+    g_task_return_boolean (waiters->pdata[i], TRUE);
+}
 
 static void
 on_file_touched (IdentityWatch *watch, IdentityLifecycle *self)
@@ -287,10 +255,16 @@ on_settled (IdentityWriter *writer, IdentityLifecycle *self)
   if (!self->is_decided)
     tell_decided (self);
   arm_timer (self);
+  if (identity_decider_is_busy (self->decider))
+    return;
+  if (self->looks_again && (self->waiters->len > 0 || self->begun != IDENTITY_OPERATION_NONE))
+    begin_decision (self);
+  else if (!self->looks_again)
+    tell_waiters (self);
 }
 
 static void
-adopt_report (IdentityLifecycle *self, IdentityReport *report)
+on_reported (IdentityDecider *decider, IdentityReport *report, IdentityLifecycle *self)
 {
   gboolean is_news = self->report == NULL || self->report->row != report->row || self->report->mode != report->mode
                      || !g_str_equal (self->report->hint, report->hint);
@@ -302,166 +276,36 @@ adopt_report (IdentityLifecycle *self, IdentityReport *report)
     }
   identity_report_log_new_problems (self->report != NULL ? self->report->problems : NULL, report->problems);
   g_clear_pointer (&self->report, identity_report_unref);
-  self->report = report;
+  g_clear_pointer (&self->held_back, g_free);
+  if (!self->looks_again)
+    self->begun = IDENTITY_OPERATION_NONE;
+  self->report = identity_report_ref (report);
   identity_writer_put (self->writer, report);
 }
 
-/* main thread: decide and execute */
-
-static gboolean
-had_identity (const IdentityReport *report)
-{
-  return report->mode != IDENTITY_MODE_UNPROVISIONED && strcmp (report->reason, "state-unreadable") != 0;
-}
-
-/* Who the device is was told to others. A file system that went away, or a TPM that is gone for a moment, must not make
- * another device of it at run time: nothing is created any more, and TPM and software do not change places. Where there was no
- * identity, one may still be made; but a software key only where that was the plan from the start. */
-static gboolean
-may_carry_out (const IdentityReport *before, const IdentityDecision *decision)
-{
-  if (before == NULL)
-    return TRUE;
-  if (had_identity (before))
-    return decision->actions == 0
-           && (decision->mode == before->mode || (decision->mode != IDENTITY_MODE_SOFTWARE && before->mode != IDENTITY_MODE_SOFTWARE));
-  return decision->mode != IDENTITY_MODE_SOFTWARE || decision->row == before->row || strcmp (before->reason, "state-unreadable") == 0;
-}
-
 static void
-hold_back (IdentityLifecycle *self, const IdentityDecision *decision)
+on_held_back (IdentityDecider *decider, const char *reason, IdentityLifecycle *self)
 {
   g_autofree char *problem
       = g_strdup_printf ("device: what is found now would make another device of it (%s); a file system or the TPM seems to be missing. "
                          "Nothing was changed; restart tpmidd if this is meant",
-                         decision->reason);
+                         reason);
 
-  self->is_deciding = FALSE;
   if (g_strcmp0 (problem, self->held_back) != 0)
     base_log (G_LOG_LEVEL_WARNING, BASE_LOG_ID_PROBLEM, NULL, "%s", problem);
   g_free (self->held_back);
   self->held_back = g_steal_pointer (&problem);
   publish (self);
+  tell_waiters (self);
 }
 
 static void
-on_executed (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  g_autoptr (IdentityLifecycle) self = user_data;
-  g_autoptr (IdentityReport) report = tpm_queue_push_finish (result, NULL);
-
-  if (self->is_stopped || report == NULL)
-    return;
-  self->is_deciding = FALSE;
-  adopt_report (self, identity_report_ref (report));
-}
-
-/* Firmware says that there is a TPM, or the configuration names one, and nothing answers yet: a late TPM must not turn into a
- * software identity for life. */
-static gboolean
-is_tpm_expected (const BaseConfig *config)
-{
-  gboolean names_no_device = config->tcti[0] != '\0' && !g_str_has_prefix (config->tcti, "device:");
-
-  return names_no_device || tpm_link_is_announced (config->sysfs_root);
-}
-
-static gboolean
-should_wait_for_tpm (const IdentityLifecycle *self, const IdentityFacts *facts)
-{
-  gint64 waited_us = g_get_monotonic_time () - self->started_us;
-
-  return self->report == NULL && self->config->tpm == BASE_TPM_AUTO && facts->inputs.tpm == IDENTITY_TPM_ABSENT
-         && waited_us < (gint64) self->config->tpm_wait_sec * G_USEC_PER_SEC && is_tpm_expected (self->config);
-}
-
-static gboolean
-on_wait_is_over (gpointer user_data)
-{
-  IdentityLifecycle *self = user_data;
-
-  if (!self->is_stopped)
-    begin_decision (self);
-  g_object_unref (self);
-  return G_SOURCE_REMOVE;
-}
-
-static void
-set_state (IdentityLifecycle *self, const char *state)
+on_progress (IdentityDecider *decider, const char *state, IdentityLifecycle *self)
 {
   if (self->report != NULL)
     return; /* deciding again is not news until it comes to another end */
   self->state = state;
   publish (self);
-}
-
-static void
-on_decided (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  g_autoptr (IdentityLifecycle) self = user_data;
-  g_autoptr (IdentityFacts) facts = tpm_queue_push_finish (result, NULL);
-
-  if (self->is_stopped || facts == NULL)
-    return;
-  if (should_wait_for_tpm (self, facts))
-    {
-      set_state (self, "waiting");
-      tpm_link_retry_now (tpm_queue_peek_link (self->queue));
-      g_timeout_add (WAIT_POLL_MS, on_wait_is_over, g_object_ref (self));
-      return;
-    }
-  if (!may_carry_out (self->report, &facts->decision))
-    {
-      hold_back (self, &facts->decision);
-      return;
-    }
-  g_clear_pointer (&self->held_back, g_free);
-  if (facts->decision.actions != 0)
-    set_state (self, "provisioning");
-
-  Work *work = work_new (self);
-  work->facts = g_steal_pointer (&facts);
-  push (self, "provision", identity_lifecycle_execute_job, work, (GDestroyNotify) identity_report_unref, on_executed);
-}
-
-static void
-begin_decision (IdentityLifecycle *self)
-{
-  self->is_deciding = TRUE;
-  self->looks_again = FALSE;
-  push (self, "boot-decision", identity_lifecycle_decide_job, work_new (self), (GDestroyNotify) identity_facts_free, on_decided);
-}
-
-/* main thread: a TPM that hangs while the boot waits for it */
-
-static void
-on_decided_without_tpm (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  g_autoptr (IdentityLifecycle) self = user_data;
-  g_autoptr (IdentityReport) report = g_task_propagate_pointer (G_TASK (result), NULL);
-
-  self->is_going_without_tpm = FALSE;
-  if (!self->is_stopped && self->report == NULL)
-    adopt_report (self, identity_report_ref (report));
-}
-
-static gboolean
-is_tpm_silent (IdentityLifecycle *self)
-{
-  TpmQueueStatus queue;
-
-  if (self->config->tpm == BASE_TPM_OFF)
-    return FALSE;
-  tpm_queue_get_status (self->queue, &queue);
-  return queue.running_ms >= 1000 * (guint64) MAX (self->config->tpm_wait_sec, SILENT_TPM_MIN_SEC);
-}
-
-/* What the TPM thread was at is adopted when it comes back after all. */
-static void
-go_without_tpm (IdentityLifecycle *self)
-{
-  self->is_going_without_tpm = TRUE;
-  run_aside (self, decide_without_tpm_in_thread, work_new (self), on_decided_without_tpm);
 }
 
 /* main thread: again what did not work */
@@ -479,7 +323,7 @@ is_tpm_at_rest (IdentityLifecycle *self)
 static gboolean
 is_settled (IdentityLifecycle *self)
 {
-  return self->report != NULL && is_tpm_at_rest (self) && !self->is_deciding && !self->looks_again && !identity_writer_is_pending (self->writer)
+  return self->report != NULL && is_tpm_at_rest (self) && !identity_decider_is_busy (self->decider) && !self->looks_again && !identity_writer_is_pending (self->writer)
          && !self->report->retry_decision && (self->report->mode != IDENTITY_MODE_TPM || is_tpm_answering (self));
 }
 
@@ -497,8 +341,16 @@ on_probed (GObject *source, GAsyncResult *result, gpointer user_data)
 static void
 begin_probing (IdentityLifecycle *self)
 {
+  TpmJob job = {
+    .operation = "probe",
+    .priority = TPM_PRIORITY_URGENT,
+    .run = identity_lifecycle_probe_job,
+    .request = tpm_queue_peek_link (self->queue),
+    .result_free = g_free,
+  };
+
   self->is_probing = TRUE;
-  push (self, "probe", identity_lifecycle_probe_job, work_new (self), g_free, on_probed);
+  tpm_queue_push_async (self->queue, &job, NULL, on_probed, g_object_ref (self));
 }
 
 /* A TPM that is missing costs no command to look for; anything else is asked for less and less often. */
@@ -521,24 +373,21 @@ is_time_to_decide (IdentityLifecycle *self)
 static gboolean
 needs_restart (IdentityLifecycle *self)
 {
-  return self->is_decided && !self->is_deciding && identity_writer_is_pending (self->writer) && !identity_writer_is_busy (self->writer)
+  return self->is_decided && !identity_decider_is_busy (self->decider) && identity_writer_is_pending (self->writer) && !identity_writer_is_busy (self->writer)
          && identity_remount_should_restart (self->config);
 }
 
 static void
 mend (IdentityLifecycle *self)
 {
+  identity_decider_tick (self->decider);
   if (self->report == NULL)
-    {
-      if (!self->is_going_without_tpm && is_tpm_silent (self))
-        go_without_tpm (self);
-      return;
-    }
+    return;
   if (needs_restart (self))
     g_signal_emit_by_name (self, "restart-wanted");
   if (identity_writer_is_pending (self->writer))
     identity_writer_again (self->writer);
-  if (self->is_deciding)
+  if (identity_decider_is_busy (self->decider))
     return;
   if (is_time_to_decide (self))
     begin_decision (self);
@@ -566,6 +415,9 @@ on_tick (gpointer user_data)
 
   notice_reopening (self);
   publish (self);
+  /* What they did is done; a TPM that went away since must not keep them. */
+  if (!identity_decider_is_busy (self->decider))
+    tell_waiters (self);
   if (is_settled (self))
     {
       self->timer = 0;
@@ -591,6 +443,10 @@ identity_lifecycle_new (const BaseConfig *config, TpmQueue *queue)
 
   self->config = config;
   self->queue = queue;
+  self->decider = identity_decider_new (config, queue);
+  g_signal_connect (self->decider, "progress", G_CALLBACK (on_progress), self);
+  g_signal_connect (self->decider, "reported", G_CALLBACK (on_reported), self);
+  g_signal_connect (self->decider, "held-back", G_CALLBACK (on_held_back), self);
   self->writer = identity_writer_new (config);
   g_signal_connect (self->writer, "settled", G_CALLBACK (on_settled), self);
   return self;
@@ -599,9 +455,14 @@ identity_lifecycle_new (const BaseConfig *config, TpmQueue *queue)
 void
 identity_lifecycle_start (IdentityLifecycle *self)
 {
-  self->started_us = g_get_monotonic_time ();
   begin_decision (self);
   arm_timer (self);
+}
+
+static gboolean
+is_at_files (IdentityLifecycle *self)
+{
+  return identity_writer_is_busy (self->writer) || identity_decider_is_at_files (self->decider);
 }
 
 static gboolean
@@ -622,11 +483,14 @@ identity_lifecycle_stop (IdentityLifecycle *self)
     g_signal_handlers_disconnect_by_data (self->watch, self);
   g_clear_object (&self->watch);
   guint limit = g_timeout_add_seconds (STOP_LIMIT_SEC, on_stop_limit, &is_over);
+  identity_decider_stop (self->decider);
+  g_signal_handlers_disconnect_by_data (self->decider, self);
   g_signal_handlers_disconnect_by_data (self->writer, self);
-  while ((identity_writer_is_busy (self->writer) || self->is_going_without_tpm) && !is_over)
+  tell_waiters (self);
+  while (is_at_files (self) && !is_over)
     (void) g_main_context_iteration (NULL, TRUE);
   g_source_remove (limit);
-  return !identity_writer_is_busy (self->writer) && !self->is_going_without_tpm;
+  return !is_at_files (self);
 }
 
 void
@@ -644,7 +508,7 @@ identity_lifecycle_refresh (IdentityLifecycle *self)
 gboolean
 identity_lifecycle_is_deciding (IdentityLifecycle *self)
 {
-  return self->is_deciding;
+  return identity_decider_is_busy (self->decider);
 }
 
 void
@@ -652,6 +516,37 @@ identity_lifecycle_look_again (IdentityLifecycle *self)
 {
   self->looks_again = TRUE;
   arm_timer (self);
+}
+
+void
+identity_lifecycle_begin (IdentityLifecycle *self, IdentityOperation operation)
+{
+  self->begun = operation;
+  g_free (self->operation.detail);
+  self->operation = (IdentityOperationStatus) {
+    .operation = operation,
+    .state = "running",
+    .detail = g_strdup (""),
+    .time = g_get_real_time () / G_USEC_PER_SEC,
+  };
+  publish (self);
+  decide_now (self);
+}
+
+void
+identity_lifecycle_catch_up (IdentityLifecycle *self, GTask *task)
+{
+  g_ptr_array_add (self->waiters, task);
+  if (self->is_stopped)
+    tell_waiters (self);
+  else
+    decide_now (self);
+}
+
+void
+identity_lifecycle_get_operation (IdentityLifecycle *self, IdentityOperationStatus *ret_status)
+{
+  *ret_status = self->operation;
 }
 
 void

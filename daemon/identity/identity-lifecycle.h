@@ -72,9 +72,42 @@ void identity_lifecycle_look_after_tpm (IdentityLifecycle *self);
  * identity_lifecycle_look_again:
  *
  * Says that the device may be another than the report says: as soon as the TPM answers, everything is looked at and
- * decided anew. A device that has an identity keeps it, whatever is found (see may_carry_out() in the source).
+ * decided anew. A device that has an identity keeps it, whatever is found (see may_carry_out() in identity-decider.c).
  */
 void identity_lifecycle_look_again (IdentityLifecycle *self);
+
+/**
+ * IdentityOperationStatus:
+ *
+ * The operation that was begun last, or that the boot carried out; NONE when there was none since the start.
+ */
+typedef struct
+{
+  IdentityOperation operation;
+  const char *state; /* static: "running", "waiting", "done", "incomplete", "failed" */
+  char *detail;      /* a sentence, or "" */
+  int error;         /* a TpmidError where it waits or failed */
+  gint64 time;       /* of its beginning, seconds since 1970 */
+} IdentityOperationStatus;
+
+/**
+ * identity_lifecycle_begin:
+ * @operation: its entry is in the journal
+ *
+ * Has the operation carried out as soon as the TPM answers, whatever that makes of the device.
+ */
+void identity_lifecycle_begin (IdentityLifecycle *self, IdentityOperation operation);
+
+/**
+ * identity_lifecycle_catch_up:
+ * @task: (transfer full)
+ *
+ * Has everything looked at again; @task returns %TRUE when what is true now shows in the report.
+ */
+void identity_lifecycle_catch_up (IdentityLifecycle *self, GTask *task);
+
+/* @ret_status: (out caller-allocates): its detail is valid until the next "changed" */
+void identity_lifecycle_get_operation (IdentityLifecycle *self, IdentityOperationStatus *ret_status);
 
 /**
  * identity_lifecycle_set_keys_problem:

@@ -5,6 +5,7 @@
 #include "base-file.h"
 #include "base-log.h"
 #include "identity-active.h"
+#include "identity-archive.h"
 #include "identity-x509.h"
 
 #include <openssl/err.h>
@@ -12,7 +13,6 @@
 #include <string.h>
 
 #define CHAIN_MAX 10
-#define ARCHIVES_PER_SECOND 99
 
 static void
 free_certificate (gpointer certificate)
@@ -124,47 +124,10 @@ identity_renewal_check (const char *pem, const IdentityBackend *key, GError **er
   return g_steal_pointer (&certificate);
 }
 
-static char *
-stamp_now (void)
-{
-  g_autoptr (GDateTime) now = g_date_time_new_now_utc ();
-
-  return g_date_time_format (now, "%Y%m%dT%H%M%SZ");
-}
-
-/* A clock that starts anew at each boot gives the same stamp again: what is there is never replaced. */
-static gboolean
-create_in_archive (const char *archive, GBytes *content, GError **error)
-{
-  g_autofree char *stamp = stamp_now ();
-  gsize size;
-  const guint8 *data = g_bytes_get_data (content, &size);
-
-  for (guint i = 0; i <= ARCHIVES_PER_SECOND; i++)
-    {
-      g_autofree char *name = i == 0 ? g_strdup (stamp) : g_strdup_printf ("%s.%u", stamp, i);
-      g_autofree char *folder = g_build_filename (archive, name, NULL);
-      g_autofree char *path = g_build_filename (folder, "device.cert.pem", NULL);
-      g_autoptr (GError) cause = NULL;
-      if (!base_file_ensure_private_folder (folder, error))
-        return FALSE;
-      if (base_file_create (path, data, size, 0600, &cause))
-        return TRUE;
-      if (!g_error_matches (cause, TPMID_ERROR, TPMID_ERROR_EXISTS))
-        {
-          g_propagate_error (error, g_steal_pointer (&cause));
-          return FALSE;
-        }
-    }
-  g_set_error (error, TPMID_ERROR, TPMID_ERROR_STORAGE, "%s holds more than %d certificates of %s; move some away", archive, ARCHIVES_PER_SECOND,
-               stamp);
-  return FALSE;
-}
-
 static gboolean
 keep_old (const BaseConfig *config, const char *new_pem, GError **error)
 {
-  g_autofree char *archive = g_build_filename (config->state_path, "archive", NULL);
+  g_autofree char *stamp = identity_archive_stamp ();
   g_autoptr (GBytes) old = NULL;
   g_autoptr (GError) cause = NULL;
 
@@ -177,8 +140,7 @@ keep_old (const BaseConfig *config, const char *new_pem, GError **error)
     }
   if (g_bytes_get_size (old) == strlen (new_pem) && memcmp (g_bytes_get_data (old, NULL), new_pem, strlen (new_pem)) == 0)
     return TRUE;
-  return base_file_ensure_private_folder (config->state_path, error) && base_file_ensure_private_folder (archive, error)
-         && create_in_archive (archive, old, error);
+  return identity_archive_file (config, stamp, config->certificate_path, "device.cert.pem", error);
 }
 
 static gboolean

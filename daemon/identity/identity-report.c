@@ -19,11 +19,14 @@ identity_report_unref (IdentityReport *report)
     return;
   g_free (report->hint);
   g_clear_pointer (&report->key, identity_backend_unref);
+  g_clear_pointer (&report->next_key, identity_backend_unref);
   g_clear_pointer (&report->keys, g_ptr_array_unref);
   g_clear_pointer (&report->certificate, identity_cert_unref);
   g_clear_pointer (&report->record, identity_record_free);
   g_free (report->serial);
   g_free (report->marker);
+  g_clear_pointer (&report->journal, identity_journal_free);
+  g_free (report->operation_detail);
   g_ptr_array_unref (report->problems);
   g_free (report);
 }

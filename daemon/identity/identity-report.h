@@ -4,7 +4,9 @@
 #include "identity-backend.h"
 #include "identity-cert.h"
 #include "identity-decision.h"
+#include "identity-journal.h"
 #include "identity-key.h"
+#include "identity-ownership.h"
 #include "identity-store.h"
 
 G_BEGIN_DECLS
@@ -17,6 +19,7 @@ typedef enum
   IDENTITY_PENDING_ARCHIVE = 1 << 3,      /* the software key still lies in its place */
   IDENTITY_PENDING_MARKER = 1 << 4,
   IDENTITY_PENDING_MODE_FILE = 1 << 5,
+  IDENTITY_PENDING_OPERATION = 1 << 6,    /* the operation's entry in the journal is still there */
 } IdentityPending;
 
 /**
@@ -34,12 +37,18 @@ typedef struct
   const char *reason;      /* static */
   char *hint;
   IdentityBackend *key;    /* (nullable): the identity key, perhaps out of reach */
+  IdentityBackend *next_key; /* (nullable): the key that a rotation made */
   GPtrArray *keys;         /* of IdentityKey: the keys beside it */
   IdentityCert *certificate; /* (nullable): in a fault the one that was found */
   IdentityRecord *record;  /* (nullable): what the record must say */
   char *serial;
   const char *serial_source;
   char *marker;            /* content of marker and mode file */
+  IdentityOwnership ownership;
+  IdentityJournal *journal;  /* the operation that was under way; of NONE where there was none */
+  const char *operation_state; /* static: "waiting", "done", "incomplete" or "failed"; "" without an operation */
+  char *operation_detail;
+  int operation_error;     /* a TpmidError, where it waits or failed */
   guint pending;           /* IdentityPending */
   gboolean retry_decision; /* the cause may go away: decide again later */
   GPtrArray *problems;     /* of char *: what cannot be mended by writing files again */

@@ -209,3 +209,49 @@ identity_serial_write (TpmLink *link, const BaseConfig *config, const char *seri
     }
   return write_padded (link, index, serial, info.size, error);
 }
+
+static gboolean
+fail_none (guint32 index, GError **error)
+{
+  g_set_error (error, TPMID_ERROR, TPMID_ERROR_NOT_FOUND, "there is no serial number in NV index 0x%08x", index);
+  return FALSE;
+}
+
+gboolean
+identity_serial_read_own (TpmLink *link, const BaseConfig *config, char **ret_serial, GError **error)
+{
+  g_autoptr (GBytes) bytes = NULL;
+  TpmNvInfo info;
+  gsize size;
+
+  if (!tpm_nv_describe (link, config->serial_index, &info, error))
+    return FALSE;
+  if (!info.written || info.platform_created)
+    return fail_none (config->serial_index, error);
+  if (!tpm_nv_read (link, config->serial_index, &bytes, error))
+    return FALSE;
+  const guint8 *raw = g_bytes_get_data (bytes, &size);
+  char *serial = identity_serial_clean (raw, size);
+  if (serial == NULL)
+    {
+      g_set_error (error, TPMID_ERROR, TPMID_ERROR_CORRUPT, "NV index 0x%08x holds no serial number", config->serial_index);
+      return FALSE;
+    }
+  *ret_serial = serial;
+  return TRUE;
+}
+
+gboolean
+identity_serial_clear (TpmLink *link, const BaseConfig *config, GError **error)
+{
+  TpmNvInfo info;
+
+  if (!tpm_nv_describe (link, config->serial_index, &info, error))
+    return FALSE;
+  if (info.write_once && !info.platform_created)
+    return tpm_nv_undefine (link, config->serial_index, error);
+  g_set_error (error, TPMID_ERROR, TPMID_ERROR_HANDLE_TAKEN,
+               "NV index 0x%08x was not made by tpmidd, which leaves it alone; who made it can remove it (tpm2_nvundefine 0x%08x)",
+               config->serial_index, config->serial_index);
+  return FALSE;
+}

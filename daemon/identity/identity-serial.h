@@ -46,6 +46,24 @@ void identity_serial_read (TpmLink *link, const BaseConfig *config, char **ret_s
 gboolean identity_serial_write (TpmLink *link, const BaseConfig *config, const char *serial, GError **error);
 
 /**
+ * identity_serial_read_own:
+ * @ret_serial: (out) (transfer full): the serial number in the NV index, where the index goes with the owner hierarchy
+ * @error: TPMID_ERROR_NOT_FOUND: there is none, or it is the platform's, which outlives TPM2_Clear; _CORRUPT: it holds no serial number;
+ *   those of tpm_nv_read()
+ *
+ * TPM thread.
+ */
+gboolean identity_serial_read_own (TpmLink *link, const BaseConfig *config, char **ret_serial, GError **error);
+
+/**
+ * identity_serial_clear:
+ * @error: TPMID_ERROR_NOT_FOUND: there is none; _HANDLE_TAKEN: the index is not of our making; those of tpm_nv_undefine()
+ *
+ * TPM thread. Undefines the NV index: the device has no serial number in its TPM any more, and may get another.
+ */
+gboolean identity_serial_clear (TpmLink *link, const BaseConfig *config, GError **error);
+
+/**
  * identity_serial_check:
  * @error: TPMID_ERROR_INVALID_ARGUMENT unless @serial is 1 to @limit bytes of printable ASCII (0x21 to 0x7E)
  */

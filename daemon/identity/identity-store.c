@@ -226,11 +226,3 @@ identity_store_save_certificate (const char *state_path, const char *pem, GError
     return TRUE;
   return base_file_ensure_private_folder (state_path, error) && base_file_replace (path, pem, strlen (pem), 0600, error);
 }
-
-gboolean
-identity_store_has_reset_request (const char *state_path)
-{
-  g_autofree char *path = g_build_filename (state_path, "reset-request", NULL);
-
-  return g_file_test (path, G_FILE_TEST_EXISTS);
-}

@@ -69,11 +69,4 @@ gboolean identity_store_load_certificate (const char *state_path, GBytes **ret_p
  */
 gboolean identity_store_save_certificate (const char *state_path, const char *pem, GError **error);
 
-/**
- * identity_store_has_reset_request:
- *
- * Returns: whether there is a file STATE/reset-request
- */
-gboolean identity_store_has_reset_request (const char *state_path);
-
 G_END_DECLS

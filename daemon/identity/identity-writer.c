@@ -132,6 +132,12 @@ identity_writer_is_pending (IdentityWriter *self)
   return self->is_busy || self->pending != 0;
 }
 
+guint
+identity_writer_get_pending (IdentityWriter *self)
+{
+  return self->pending;
+}
+
 GPtrArray *
 identity_writer_peek_problems (IdentityWriter *self)
 {

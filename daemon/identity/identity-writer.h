@@ -46,6 +46,9 @@ gboolean identity_writer_is_busy (IdentityWriter *self);
 /* Returns: whether the latest report is not written yet, or not in full */
 gboolean identity_writer_is_pending (IdentityWriter *self);
 
+/* Returns: IdentityPending of what is not known to be written */
+guint identity_writer_get_pending (IdentityWriter *self);
+
 /* Returns: (transfer none) (element-type utf8): what could not be written, one sentence each; valid until "settled" */
 GPtrArray *identity_writer_peek_problems (IdentityWriter *self);
 

@@ -56,6 +56,7 @@ tpm_nv_describe (TpmLink *link, guint32 index, TpmNvInfo *ret_info, GError **err
     .size = public.dataSize,
     .attributes = public.attributes,
     .written = (public.attributes & TPMA_NV_WRITTEN) != 0,
+    .platform_created = (public.attributes & TPMA_NV_PLATFORMCREATE) != 0,
     .write_once = tpm_template_is_write_once (&public),
     .readable = reads_by_itself (&public) || (public.attributes & TPMA_NV_OWNERREAD) != 0,
   };

@@ -16,6 +16,7 @@ typedef struct
   guint16 size;         /* bytes */
   guint32 attributes;   /* TPMA_NV */
   gboolean written;
+  gboolean platform_created; /* TPMA_NV_PLATFORMCREATE: it outlives TPM2_Clear, and only firmware can undefine it */
   gboolean write_once;  /* can be written only by the policy of tpm_nv_define_write_once(): it has that policy, and neither
                            ppwrite nor ownerwrite nor authwrite; whether it is @written does not matter */
   gboolean readable;    /* tpm_nv_read() has a way in: authread with no_da, or ownerread */

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Whole boots of one device through scripts/dev: every row of the decision table that needs no reset, the marker, the
+"""Whole boots of one device through scripts/dev: every row of the decision table but the reset's, the marker, the
 certificate, the serial number, and what happens when the disk does not play along."""
 import json
 import os
@@ -14,58 +14,8 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 import tap  # noqa: E402
+from boots import LIMIT, boot, certificate, expect_ends_in, make_software_pair, marker, reference_of, status  # noqa: E402
 from tap import expect, expect_equal  # noqa: E402
-
-LIMIT = 120
-FOREIGN_KEY = ["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout"]
-
-
-def boot(folder, *options, script="true", check=True):
-    """One boot of the device in folder; returns the process, whose stdout is script's."""
-    result = subprocess.run([ROOT / "scripts" / "dev", "--state", folder, *options, "--", "sh", "-ec", script],
-                            capture_output=True, text=True, timeout=LIMIT, stdin=subprocess.DEVNULL)
-    if check:
-        expect_equal(result.returncode, 0, f"scripts/dev: {result.stderr}")
-    return result
-
-
-def status(folder, *options, script="true"):
-    """One boot; runs script (its output goes to stderr), then returns tpmidctl status --json."""
-    return json.loads(boot(folder, *options, script=f"{{ {script}; }} >&2; tpmidctl status --json").stdout)
-
-
-def marker(folder):
-    path = pathlib.Path(folder, "persist/config/tpm_in_use")
-    if not path.exists():
-        return None
-    return dict(line.split("=", 1) for line in path.read_text().splitlines())
-
-
-def certificate(folder):
-    return pathlib.Path(folder, "config/device.cert.pem")
-
-
-def reference_of(certificate_path):
-    spki = subprocess.run(["openssl", "x509", "-in", certificate_path, "-noout", "-pubkey"], check=True, capture_output=True).stdout
-    der = subprocess.run(["openssl", "pkey", "-pubin", "-outform", "DER"], check=True, input=spki, capture_output=True).stdout
-    return subprocess.run(["sha256sum"], check=True, input=der, capture_output=True).stdout.decode().split()[0]
-
-
-def expect_ends_in(found, row, mode, reason):
-    expect_equal((found["row"], found["mode"], found["reason"]), (row, mode, reason), json.dumps(found, indent=1))
-
-
-def make_software_pair(folder, key=True):
-    """What older software left behind: key and self-signed certificate."""
-    config = pathlib.Path(folder, "config")
-    config.mkdir(parents=True, exist_ok=True)
-    key_path = config / "device.key.pem" if key else pathlib.Path(folder, "foreign.key.pem")
-    key_path.write_bytes(subprocess.run(FOREIGN_KEY, check=True, capture_output=True).stdout)
-    subprocess.run(["openssl", "req", "-x509", "-new", "-key", key_path, "-subj", "/CN=older", "-days", "3650", "-out",
-                    certificate(folder)], check=True, capture_output=True)
-    for path in (key_path, certificate(folder)):
-        shutil.chown(path, "tpmidd") if os.geteuid() == 0 else None
-        path.chmod(0o644)
 
 
 # the table
@@ -298,16 +248,6 @@ def test_foreign_object_at_the_handle_is_neither_adopted_nor_evicted(folder):
     found = status(folder, script="tpm2_readpublic -c 0x81005401")
     expect_ends_in(found, 16, "unprovisioned", "provisioning-failed")
     expect("0x81005401" in found["hint"], found["hint"])
-
-
-def test_reset_request_is_kept_and_named(folder):
-    first = status(folder)
-    request = pathlib.Path(folder, "persist/tpmidd/reset-request")
-    request.touch(mode=0o600)
-    second = status(folder)
-    expect_equal(second["key"], first["key"])
-    expect(any(p.startswith("reset:") for p in second["problems"]), str(second["problems"]))
-    expect(request.exists(), "the request is gone")
 
 
 def test_power_cut_between_new_key_and_archive_is_made_good(folder):

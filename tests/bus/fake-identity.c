@@ -15,15 +15,23 @@ struct _IdentityKeys
   guint cancelled;
 };
 
+struct _IdentityAdmin
+{
+  GObject parent;
+  IdentityDevice *device; /* which owns it */
+};
+
 struct _IdentityDevice
 {
   GObject parent;
   IdentityKeys *keys;
+  IdentityAdmin *admin;
   char *mode;
   char *serial;
 };
 
 G_DEFINE_TYPE (IdentityKeys, identity_keys, G_TYPE_OBJECT)
+G_DEFINE_TYPE (IdentityAdmin, identity_admin, G_TYPE_OBJECT)
 G_DEFINE_TYPE (IdentityDevice, identity_device, G_TYPE_OBJECT)
 
 static void
@@ -51,9 +59,21 @@ identity_keys_class_init (IdentityKeysClass *klass)
 }
 
 static void
+identity_admin_init (IdentityAdmin *self)
+{
+}
+
+static void
+identity_admin_class_init (IdentityAdminClass *klass)
+{
+}
+
+static void
 identity_device_init (IdentityDevice *self)
 {
   self->keys = g_object_new (IDENTITY_TYPE_KEYS, NULL);
+  self->admin = g_object_new (IDENTITY_TYPE_ADMIN, NULL);
+  self->admin->device = self;
   self->mode = g_strdup ("tpm");
   self->serial = g_strdup ("");
 }
@@ -64,6 +84,7 @@ identity_device_finalize (GObject *object)
   IdentityDevice *self = IDENTITY_DEVICE (object);
 
   g_object_unref (self->keys);
+  g_object_unref (self->admin);
   g_free (self->mode);
   g_free (self->serial);
   G_OBJECT_CLASS (identity_device_parent_class)->finalize (object);
@@ -169,6 +190,24 @@ identity_device_get_tpm_status (IdentityDevice *self, IdentityTpmStatus *ret_sta
   *ret_status = (IdentityTpmStatus) { .state = "ready", .present = TRUE, .manufacturer = "TEST", .commands = 42, .running = "" };
 }
 
+const char *
+identity_ownership_state_name (IdentityOwnershipState state)
+{
+  return "none";
+}
+
+const char *
+identity_password_kind_name (IdentityPasswordKind kind)
+{
+  return "empty";
+}
+
+const char *
+identity_platform_name (IdentityPlatform platform)
+{
+  return "unknown";
+}
+
 gboolean
 identity_serial_check (const char *serial, gsize limit, GError **error)
 {
@@ -178,21 +217,63 @@ identity_serial_check (const char *serial, gsize limit, GError **error)
   return FALSE;
 }
 
+IdentityAdmin *
+identity_device_peek_admin (IdentityDevice *self)
+{
+  return self->admin;
+}
+
 void
-identity_device_set_serial_async (IdentityDevice *self, IdentityCaller *caller, const char *serial, GAsyncReadyCallback callback,
-                                  gpointer user_data)
+identity_device_get_ownership (IdentityDevice *self, IdentityOwnership *ret_ownership)
+{
+  *ret_ownership = (IdentityOwnership) { .state = IDENTITY_OWNERSHIP_NONE };
+}
+
+void
+identity_device_get_operation (IdentityDevice *self, IdentityOperationStatus *ret_status)
+{
+  *ret_status = (IdentityOperationStatus) { 0 };
+}
+
+void
+identity_admin_begin_async (IdentityAdmin *self, IdentityOperation operation, GAsyncReadyCallback callback, gpointer user_data)
 {
   g_autoptr (GTask) task = g_task_new (self, NULL, callback, user_data);
 
-  g_free (self->serial);
-  self->serial = g_strdup (serial);
-  g_signal_emit_by_name (self, "changed");
   g_task_return_boolean (task, TRUE);
 }
 
 gboolean
-identity_device_set_serial_finish (IdentityDevice *self, GAsyncResult *result, GError **error)
+identity_admin_begin_finish (IdentityAdmin *self, GAsyncResult *result, GError **error)
 {
+  return g_task_propagate_boolean (G_TASK (result), error);
+}
+
+const char *
+identity_operation_name (IdentityOperation operation)
+{
+  return "reset";
+}
+
+void
+identity_admin_run_async (IdentityAdmin *self, IdentityCaller *caller, IdentityAdminJob job, const char *argument,
+                          GAsyncReadyCallback callback, gpointer user_data)
+{
+  g_autoptr (GTask) task = g_task_new (self, NULL, callback, user_data);
+
+  if (job == IDENTITY_ADMIN_SET_SERIAL)
+    {
+      g_free (self->device->serial);
+      self->device->serial = g_strdup (argument);
+      g_signal_emit_by_name (self->device, "changed");
+    }
+  g_task_return_boolean (task, TRUE);
+}
+
+gboolean
+identity_admin_run_finish (IdentityAdmin *self, GAsyncResult *result, GArray **ret_handles, GError **error)
+{
+  *ret_handles = g_array_new (FALSE, FALSE, sizeof (IdentityHandle));
   return g_task_propagate_boolean (G_TASK (result), error);
 }
 

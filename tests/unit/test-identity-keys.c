@@ -68,7 +68,7 @@ adopt (Fixture *fixture, IdentityMode mode, IdentityKey *found)
 
   g_atomic_ref_count_init (&report->refs);
   report->mode = mode;
-  report->reason = "";
+  report->reason = report->operation_state = "";
   report->hint = g_strdup ("");
   report->keys = g_ptr_array_new_with_free_func ((GDestroyNotify) identity_key_unref);
   report->problems = g_ptr_array_new_with_free_func (g_free);
