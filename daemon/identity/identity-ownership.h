@@ -83,7 +83,7 @@ void identity_ownership_prepare (TpmLink *link, const BaseConfig *config, Identi
  * parameters (32 tries, 600 s, 3600 s). Goes on where a crash ended it. Under shared, or where something is in the way, nothing happens, and
  * @status says why.
  *
- * Commands, of a TPM that is as new and has no parent: at most 35; 1 where it is owned already.
+ * 26 commands for a TPM that is as new and empty; one more for each object in it. None where it is owned already.
  *
  * Returns: %FALSE where it was begun, or should have been, and did not end: identity_ownership_settle() and the next boot go on
  */

@@ -375,7 +375,9 @@ clearing_forgets_everything (void)
   g_assert_false (tpm_link_facts (bench.link)->lockout_auth_set);
   g_assert_false (tpm_key_find (bench.link, TEST_HANDLE, TPM_PURPOSE_DEVICE, &public, &error));
   assert_tpmid_error (error, TPMID_ERROR_NOT_FOUND);
-  /* As new. */
+  /* As new: what the link had of before is gone. */
+  assert_works (bench.link, make_parent);
+  test_swtpm_run (bench.swtpm, "tpm2_readpublic -Q -c 0x%x", TEST_PARENT_HANDLE);
   for (gsize i = 0; i < G_N_ELEMENTS (owner_operations); i++)
     assert_works (bench.link, owner_operations[i]);
 }

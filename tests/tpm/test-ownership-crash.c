@@ -48,9 +48,16 @@ unlink (const char *path)
   return (int) syscall (SYS_unlinkat, AT_FDCWD, path, 0);
 }
 
+/* TPM2_HierarchyChangeAuth. */
+#define CC_CHANGE 0x129u
+
 static TSS2_RC
 on_command (guint32 command_code, guint64 nth, gpointer user_data)
 {
+  const TestDevice *device = (const TestDevice *) user_data;
+
+  /* No password is changed that is not on disk. */
+  g_assert_true (command_code != CC_CHANGE || g_file_test (device->file, G_FILE_TEST_EXISTS));
   maybe_crash ();
   return TSS2_RC_SUCCESS;
 }
@@ -93,7 +100,7 @@ be_tpmidd (TestDevice *device, Scenario scenario, int points)
   TpmLink *link = test_device_link (device);
   g_autoptr (GError) error = NULL;
 
-  tpm_link_set_fault (link, on_command, NULL);
+  tpm_link_set_fault (link, on_command, device);
   points_left = points;
   is_counting = TRUE;
   gboolean done = scenario (device, link, &error);
