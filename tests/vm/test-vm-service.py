@@ -16,6 +16,7 @@ WATCHDOG_WAIT = 65  # WatchdogSec=60 of the unit, and a little
 DRIVER = "/sys/bus/platform/drivers/tpm_tis"
 TPM = "MSFT0101:00"
 CREDENTIALS = "/run/credentials/tpmidd.service"
+DROP_IN = "/etc/systemd/system/tpmidd.service.d/owner.conf"
 running = []
 
 
@@ -79,10 +80,10 @@ def test_credentials_come_from_system_and_store_and_may_be_missing(folder):
     print(f"# a credential belongs to {owner}, mode {mode}", flush=True)
     encrypted = "/etc/credstore.encrypted/tpmidd.owner-auth"
     guest().do(f"printf aladdin | systemd-creds encrypt --with-key=host --name=tpmidd.owner-auth - {encrypted} && "
-               f"printf '[Service]\nLoadCredentialEncrypted=tpmidd.owner-auth:{encrypted}\n' > /etc/systemd/system/tpmidd.service.d/owner.conf && "
+               f"printf '[Service]\nLoadCredentialEncrypted=tpmidd.owner-auth:{encrypted}\n' > {DROP_IN} && "
                "systemctl daemon-reload && systemctl restart tpmidd")
     expect_equal(credentials().get("tpmidd.owner-auth"), "aladdin", "the encrypted credential")
-    guest().do("rm /etc/credstore/tpmidd.owner-auth /etc/systemd/system/tpmidd.service.d/owner.conf && systemctl daemon-reload && "
+    guest().do(f"rm /etc/credstore/tpmidd.owner-auth {DROP_IN} && systemctl daemon-reload && "
                "systemctl restart tpmidd")
     expect_equal(credentials(), {"tpmidd.lockout-auth": "sesame"}, "credentials of tpmidd")
 
@@ -90,7 +91,8 @@ def test_credentials_come_from_system_and_store_and_may_be_missing(folder):
 def credentials():
     """What tpmidd finds in $CREDENTIALS_DIRECTORY, as its user reads it."""
     expect_equal(show("ActiveState"), "active", "state of the unit")
-    expect(f"CREDENTIALS_DIRECTORY={CREDENTIALS}" in guest().do(f"tr '\\0' '\\n' < /proc/{show('MainPID')}/environ").split(), "no $CREDENTIALS_DIRECTORY")
+    environment = guest().do(f"tr '\\0' '\\n' < /proc/{show('MainPID')}/environ").split()
+    expect(f"CREDENTIALS_DIRECTORY={CREDENTIALS}" in environment, "no $CREDENTIALS_DIRECTORY")
     script = f'cd {CREDENTIALS} && for f in *; do echo "$f=$(cat $f)"; done'
     return scenes.lines_of(guest().do(f"nsenter -t {show('MainPID')} -m " + scenes.as_user("tpmidd", script)))
 
