@@ -5,6 +5,7 @@
 #include "base-log.h"
 #include "identity-keys-private.h"
 #include "identity-lifecycle.h"
+#include "identity-store.h"
 
 #include <string.h>
 
@@ -137,6 +138,7 @@ identity_device_new (const BaseConfig *config, TpmQueue *queue)
 
   self->config = config;
   self->queue = queue;
+  identity_store_sweep (config->state_path);
   self->lifecycle = identity_lifecycle_new (config, queue);
   g_signal_connect (self->lifecycle, "changed", G_CALLBACK (on_lifecycle_changed), self);
   g_signal_connect (self->lifecycle, "decided", G_CALLBACK (on_lifecycle_decided), self);
