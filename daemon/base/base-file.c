@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define SET_ASIDE_MAX 99
+#define TEMPORARY_SUFFIX ".tmp"
 
 typedef int FdGuard;
 static void
@@ -69,7 +70,7 @@ write_temporary (const char *temporary, gconstpointer data, gsize size, mode_t m
 gboolean
 base_file_replace (const char *path, gconstpointer data, gsize size, mode_t mode, GError **error)
 {
-  g_autofree char *temporary = g_strconcat (path, ".tmp", NULL);
+  g_autofree char *temporary = g_strconcat (path, TEMPORARY_SUFFIX, NULL);
 
   if (!write_temporary (temporary, data, size, mode) || rename (temporary, path) < 0)
     {
@@ -83,7 +84,7 @@ base_file_replace (const char *path, gconstpointer data, gsize size, mode_t mode
 gboolean
 base_file_create (const char *path, gconstpointer data, gsize size, mode_t mode, GError **error)
 {
-  g_autofree char *temporary = g_strconcat (path, ".tmp", NULL);
+  g_autofree char *temporary = g_strconcat (path, TEMPORARY_SUFFIX, NULL);
 
   if (write_temporary (temporary, data, size, mode)
       && renameat2 (AT_FDCWD, temporary, AT_FDCWD, path, RENAME_NOREPLACE) == 0)
@@ -177,6 +178,21 @@ base_file_remove (const char *path, GError **error)
   if (errno == ENOENT || errno == ENOTDIR)
     return TRUE;
   return base_error_set_errno (error, errno, "cannot remove %s", path);
+}
+
+void
+base_file_remove_temporaries (const char *folder)
+{
+  g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
+  const char *name;
+
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
+    {
+      g_autofree char *path = g_build_filename (folder, name, NULL);
+      struct stat st;
+      if (g_str_has_suffix (name, TEMPORARY_SUFFIX) && lstat (path, &st) == 0 && S_ISREG (st.st_mode))
+        (void) unlink (path);
+    }
 }
 
 gboolean

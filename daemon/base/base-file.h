@@ -62,6 +62,15 @@ gboolean base_file_read_secret (const char *path, gsize limit, BaseSecret **ret_
 gboolean base_file_remove (const char *path, GError **error);
 
 /**
+ * base_file_remove_temporaries:
+ * @folder: absolute path of a folder in which nobody else writes, and this program not at the moment
+ *
+ * Removes the regular files NAME.tmp that base_file_replace() and base_file_create() leave when the program is killed in them, as
+ * such a file may have a secret in it, and its NAME may never be written again. What cannot be removed is left, without a word.
+ */
+void base_file_remove_temporaries (const char *folder);
+
+/**
  * base_file_set_aside:
  * @path: absolute path of a file that must not be used but not be lost either
  * @suffix: for example "corrupt"

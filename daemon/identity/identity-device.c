@@ -5,6 +5,7 @@
 #include "base-log.h"
 #include "identity-keys-private.h"
 #include "identity-lifecycle.h"
+#include "identity-store.h"
 
 #include <string.h>
 
@@ -152,6 +153,7 @@ identity_device_new (const BaseConfig *config, TpmQueue *queue)
 void
 identity_device_start (IdentityDevice *self)
 {
+  identity_store_sweep (self->config->state_path);
   identity_lifecycle_start (self->lifecycle);
 }
 

@@ -226,3 +226,15 @@ identity_store_save_certificate (const char *state_path, const char *pem, GError
     return TRUE;
   return base_file_ensure_private_folder (state_path, error) && base_file_replace (path, pem, strlen (pem), 0600, error);
 }
+
+void
+identity_store_sweep (const char *state_path)
+{
+  static const char *const folders[] = { "", "keys", "slots", "kept" };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (folders); i++)
+    {
+      g_autofree char *folder = g_build_filename (state_path, folders[i], NULL);
+      base_file_remove_temporaries (folder);
+    }
+}

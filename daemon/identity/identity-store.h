@@ -69,4 +69,13 @@ gboolean identity_store_load_certificate (const char *state_path, GBytes **ret_p
  */
 gboolean identity_store_save_certificate (const char *state_path, const char *pem, GError **error);
 
+/**
+ * identity_store_sweep:
+ * @state_path: StatePath=
+ *
+ * Removes what a crash left half written in the state folder and in the folders of keys in it, as there may be a private key in it
+ * that nobody asks for again. Main thread, before anything else reads or writes there.
+ */
+void identity_store_sweep (const char *state_path);
+
 G_END_DECLS

@@ -17,7 +17,7 @@ import build
 
 PERMITTED_SKIP = "machine lacks:"
 STRICT = ["-Dwerror=true"]
-NO_GUEST = ["--no-suite", "vm", "--no-suite", "vm-whole"]
+NOT_LONG = ["--no-suite", "vm", "--no-suite", "vm-whole", "--no-suite", "crash-whole"]
 SANITIZERS = [*STRICT, "-Db_sanitize=address,undefined", "-Db_lundef=false"]
 # clang takes a variable that is there for its clean-up alone (g_autofree) for unused; gcc, which does not, holds that rule.
 CLANG = [*STRICT, "-Dc_args=-Wno-unused-variable"]
@@ -25,7 +25,8 @@ CLANG = [*STRICT, "-Dc_args=-Wno-unused-variable"]
 CASE = re.compile(r"^(?P<bad>not )?ok\b *\d* *(?:- )?(?P<name>[^#\n]*)(?:# *(?P<skip>SKIP)\S* *(?P<reason>.*))?$", re.MULTILINE | re.IGNORECASE)
 # What the tests of a TPM in trouble say of themselves at their end.
 FAULTS = re.compile(r"^# faults: (\d+) injected, (\d+) survived$", re.MULTILINE)
-FIGURE = re.compile(r"^# ((?:recoveries|status|scene): .*)$", re.MULTILINE)
+FIGURE = re.compile(r"^# ((?:recoveries|status|scene|power cuts|not in this build): .*)$", re.MULTILINE)
+CRASHES = re.compile(r"^(?:# )?crash points: (\d+) tried, (\d+) survived$", re.MULTILINE)
 
 Outcome = collections.namedtuple("Outcome", "tier name result reason")  # result: passed, failed or skipped
 
@@ -42,6 +43,7 @@ class Run:
         self.selection = selection
         self.outcomes = []
         self.faults = [0, 0]  # injected, survived
+        self.crashes = [0, 0]  # tried, survived
         self.figures = []
 
     def make(self):
@@ -90,6 +92,8 @@ class Run:
                 cases.append(Outcome(tier, f"{name}: {match['name'].strip()}", result, match["reason"] or ""))
         for match in FAULTS.finditer(output):
             self.faults = [total + int(number) for total, number in zip(self.faults, match.groups())]
+        for match in CRASHES.finditer(output):
+            self.crashes = [total + int(number) for total, number in zip(self.crashes, match.groups())]
         self.figures += [f"{name}: {match[1]}" for match in FIGURE.finditer(output)]
         good = test["result"] in ("OK", "SKIP", "EXPECTEDFAIL")
         if good and not cases:
@@ -145,16 +149,19 @@ def main():
     parser = argparse.ArgumentParser(prog="scripts/test", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one build and one run, without guest, clang and sanitizers")
     parser.add_argument("--vm", action="store_true", help="all scenes in a guest that boots (tests/vm), and nothing else")
+    parser.add_argument("--crash", action="store_true", help="every point at which tpmidd can be killed (tests/crash), and nothing else")
     options = parser.parse_args()
 
-    plain = Run("build", "gcc", "gcc", STRICT, NO_GUEST)
-    sanitized = SanitizedRun("build-asan", "sanitizers", "gcc", SANITIZERS, ["--no-suite", "check", *NO_GUEST])
+    plain = Run("build", "gcc", "gcc", STRICT, NOT_LONG)
+    sanitized = SanitizedRun("build-asan", "sanitizers", "gcc", SANITIZERS, ["--no-suite", "check", *NOT_LONG])
     clang = Run("build-clang", "clang", "clang", CLANG)
     runs = [plain] if options.quick else [plain, GuestRun("guest, short form", ["vm"], is_required=False), sanitized]
     if options.vm:
         runs = [GuestRun("guest", ["vm", "vm-whole"], is_required=True)]
+    if options.crash:
+        runs = [Run("build", "crashes", "gcc", STRICT, ["--suite", "crash-whole"])]
     try:
-        for run in runs if options.quick or options.vm else [*runs, clang]:
+        for run in runs if options.quick or options.vm or options.crash else [*runs, clang]:
             run.make()
         for run in runs:
             print(f"== {run.title}: testing", flush=True)
@@ -163,6 +170,9 @@ def main():
         print(error)
         print("0 passed, 1 failed, 0 skipped")
         return 1
+    tried, survived = (sum(numbers) for numbers in zip(*(run.crashes for run in runs)))
+    if tried:
+        print(f"crash points: {tried} tried, {survived} survived")
     found = [complaint for run in runs for complaint in complaints(run)]
     print("\n".join(found + [summary(outcome for run in runs for outcome in run.outcomes)]))
     return 1 if found else 0

@@ -374,6 +374,35 @@ test_remove_leaves_a_folder_alone (void)
 }
 
 static void
+test_remove_temporaries_takes_them_and_nothing_else (void)
+{
+  g_auto (TestFolder) folder = test_folder_new ();
+  g_autofree char *left = in_folder (folder, "key.pem.tmp");
+  g_autofree char *key = in_folder (folder, "key.pem");
+  g_autofree char *link = in_folder (folder, "link.tmp");
+  g_autofree char *below = in_folder (folder, "folder.tmp");
+
+  test_folder_write (left, "half of a key");
+  test_folder_write (key, "a key");
+  g_assert_no_errno (symlink (key, link));
+  g_assert_no_errno (mkdir (below, 0700));
+  base_file_remove_temporaries (folder);
+  g_assert_false (g_file_test (left, G_FILE_TEST_EXISTS));
+  test_folder_assert_content (key, "a key");
+  test_folder_assert_n_entries (folder, 3);
+}
+
+static void
+test_remove_temporaries_bears_a_missing_folder (void)
+{
+  g_auto (TestFolder) folder = test_folder_new ();
+  g_autofree char *missing = in_folder (folder, "missing");
+
+  base_file_remove_temporaries (missing);
+  g_assert_false (g_file_test (missing, G_FILE_TEST_EXISTS));
+}
+
+static void
 set_aside (const char *path, const char *text)
 {
   g_autoptr (GError) error = NULL;
@@ -469,6 +498,8 @@ add_other_tests (void)
   g_test_add_func ("/base/file/read/refuses-all-but-regular-files", test_read_refuses_all_but_regular_files);
   g_test_add_func ("/base/file/remove/succeeds-also-when-there-is-nothing", test_remove_succeeds_also_when_there_is_nothing);
   g_test_add_func ("/base/file/remove/leaves-a-folder-alone", test_remove_leaves_a_folder_alone);
+  g_test_add_func ("/base/file/remove-temporaries/takes-them-and-nothing-else", test_remove_temporaries_takes_them_and_nothing_else);
+  g_test_add_func ("/base/file/remove-temporaries/bears-a-missing-folder", test_remove_temporaries_bears_a_missing_folder);
   g_test_add_func ("/base/file/set-aside/loses-none-of-ten", test_set_aside_loses_none_of_ten);
   g_test_add_func ("/base/file/set-aside/never-replaces-anything", test_set_aside_never_replaces_anything);
   g_test_add_func ("/base/file/set-aside/fails-when-there-is-nothing", test_set_aside_fails_when_there_is_nothing);

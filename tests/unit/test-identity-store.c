@@ -180,6 +180,24 @@ test_marker_in_place_of_a_folder_is_an_error (Fixture *f, gconstpointer data)
 }
 
 static void
+test_sweep_removes_what_is_half_written (Fixture *f, gconstpointer data)
+{
+  g_autofree char *keys = g_build_filename (f->state, "keys", NULL);
+  g_autofree char *key = g_build_filename (keys, "a.pem", NULL);
+  g_autofree char *half_key = g_build_filename (keys, "b.pem.tmp", NULL);
+  g_autofree char *half_record = g_strconcat (f->record, ".tmp", NULL);
+
+  g_assert_cmpint (g_mkdir_with_parents (keys, 0700), ==, 0);
+  test_folder_write (f->record, "a record");
+  test_folder_write (key, "a key");
+  test_folder_write (half_key, "half of");
+  test_folder_write (half_record, "half of");
+  identity_store_sweep (f->state);
+  test_folder_assert_n_entries (f->state, 2);
+  test_folder_assert_n_entries (keys, 1);
+}
+
+static void
 add (const char *path, void (*test) (Fixture *, gconstpointer))
 {
   g_test_add (path, Fixture, NULL, set_up, test, tear_down);
@@ -196,6 +214,7 @@ main (int argc, char **argv)
        test_garbled_record_is_unreadable_and_moved_aside_by_the_next_save);
   add ("/identity/store/keys-of-a-newer-release-are-kept", test_keys_of_a_newer_release_are_kept);
   add ("/identity/store/saving-the-same-again-writes-nothing", test_saving_the_same_again_writes_nothing);
+  add ("/identity/store/sweep-removes-what-is-half-written", test_sweep_removes_what_is_half_written);
   add ("/identity/marker/lines-are-as-documented", test_marker_lines_are_as_documented);
   add ("/identity/marker/replaces-whatever-lies-there", test_marker_replaces_whatever_lies_there);
   add ("/identity/marker/in-place-of-a-folder-is-an-error", test_marker_in_place_of_a_folder_is_an_error);
