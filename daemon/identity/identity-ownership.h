@@ -8,8 +8,9 @@ G_BEGIN_DECLS
 
 /* Who has the passwords of the TPM. TPM thread, with an open link, unless a function says otherwise.
  *
- * Passwords of ours rest on disk (STATE/ownership) and in the TPM (NV index PasswordIndex=), both before the TPM is changed, so that no crash and no loss
- * of the disk loses them; identity-passwords.h has the formats. Each step looks first at what the TPM says, and so can be done again. */
+ * Passwords of ours rest on disk (STATE/ownership) and in the TPM (NV index PasswordIndex=), both before the TPM is changed, so
+ * that no crash and no loss of the disk loses them; identity-passwords.h has the formats. Each step looks first at what the TPM
+ * says, and so can be done again. */
 
 typedef enum
 {
@@ -64,12 +65,14 @@ const char *identity_platform_name (IdentityPlatform platform);
  * @link: (nullable): where there is none, or it is closed, nothing is known
  * @ret_status: (out caller-allocates): overwritten; the platform is unknown in it
  *
- * At each decision, right after the link was opened and its facts are fresh: hands the link the passwords that are known: those on disk; else, or
- * where the TPM refused those, those in the TPM, which are written to the disk again; else supplied ones. What the TPM refuses is not tried again in this
- * boot of the machine, whoever starts tpmidd again. Never tries one of a hierarchy that has none.
+ * At each decision, right after the link was opened and its facts are fresh: hands the link the passwords that are known: those
+ * on disk; else, or where the TPM refused those, those in the TPM, which are written to the disk again; else supplied ones. What
+ * the TPM refuses is not tried again in this boot of the machine, whoever starts tpmidd again. Never tries one of a hierarchy
+ * that has none.
  *
- * No command where no password is set, or the disk has them. Else at most 6 to read the copy in the TPM, and 4 for each supplied password of owner and
- * endorsement, once for each opening of tpmidd; a supplied lockout password is not tried before it is needed.
+ * No command where no password is set, or the disk has them. Else at most 6 to read the copy in the TPM, and 4 for each supplied
+ * password of owner and endorsement, once for each opening of tpmidd; a supplied lockout password is not tried before it is
+ * needed.
  */
 void identity_ownership_prepare (TpmLink *link, const BaseConfig *config, IdentityOwnership *ret_status);
 
@@ -79,8 +82,9 @@ void identity_ownership_prepare (TpmLink *link, const BaseConfig *config, Identi
  * @status: (inout): of identity_ownership_prepare()
  * @error: those of the link, TPMID_ERROR_STORAGE, _HANDLE_TAKEN (the parent's) and others that another try may mend
  *
- * Under exclusive, where all passwords are empty and nothing of others is in the TPM: sets the lockout password, the owner's, and the dictionary-attack
- * parameters (32 tries, 600 s, 3600 s). Goes on where a crash ended it. Under shared, or where something is in the way, nothing happens, and
+ * Under exclusive, where all passwords are empty and nothing of others is in the TPM: sets the lockout password, the owner's, and
+ * the dictionary-attack parameters (32 tries, 600 s, 3600 s). Goes on where a crash ended it. Under shared, or where something is
+ * in the way, nothing happens, and
  * @status says why.
  *
  * 26 commands for a TPM that is as new and empty; one more for each object in it. None where it is owned already.
@@ -94,13 +98,13 @@ gboolean identity_ownership_take (TpmLink *link, const BaseConfig *config, const
  * @link: (nullable): where there is none, or it is closed, nothing happens
  * @status: (inout): of identity_ownership_prepare(), or _take()
  *
- * The last thing at each boot: goes on with taking (under exclusive) or releasing what a crash left, puts the copy in the TPM back where
- * it lacks, locks it against reading until the TPM restarts, resets the dictionary-attack counter (once in a boot, where it is above 0, the TPM
- * was not shut down orderly, and the lockout password is ours), and closes the platform hierarchy (under exclusive). What fails is in the journal
- * and in @status.
+ * The last thing at each boot: goes on with taking (under exclusive) or releasing what a crash left, puts the copy in the TPM
+ * back where it lacks, locks it against reading until the TPM restarts, resets the dictionary-attack counter (once in a boot,
+ * where it is above 0, the TPM was not shut down orderly, and the lockout password is ours), and closes the platform hierarchy
+ * (under exclusive). What fails is in the journal and in @status.
  *
- * A healthy boot: under exclusive 2 commands where firmware closed the platform hierarchy, 6 where it did not (1 and 5 without ownership); under
- * shared 1 where passwords of ours are set, else none.
+ * A healthy boot: under exclusive 2 commands where firmware closed the platform hierarchy, 6 where it did not (1 and 5 without
+ * ownership); under shared 1 where passwords of ours are set, else none.
  */
 void identity_ownership_settle (TpmLink *link, const BaseConfig *config, IdentityOwnership *status);
 
@@ -109,8 +113,9 @@ void identity_ownership_settle (TpmLink *link, const BaseConfig *config, Identit
  * @status: (inout)
  * @error: TPMID_ERROR_HIERARCHY_AUTH_REQUIRED, _STORAGE and those of the link
  *
- * Makes the passwords of ours empty again, the owner's first, removes the copy in the TPM and the file, whatever the policy; goes on where a crash
- * ended it. Passwords of others stay. Where none is ours it is a success that changes nothing: ask @status before. Nine commands.
+ * Makes the passwords of ours empty again, the owner's first, removes the copy in the TPM and the file, whatever the policy; goes
+ * on where a crash ended it. Passwords of others stay. Where none is ours it is a success that changes nothing: ask @status
+ * before. Nine commands.
  */
 gboolean identity_ownership_release (TpmLink *link, const BaseConfig *config, IdentityOwnership *status, GError **error);
 
@@ -119,8 +124,8 @@ gboolean identity_ownership_release (TpmLink *link, const BaseConfig *config, Id
  * @link: (nullable)
  * @error: TPMID_ERROR_STORAGE
  *
- * After TPM2_Clear, which made the passwords empty and removed the copy in the TPM: removes the file, and the link forgets them. Where a crash
- * comes before, the file is stale, and is not used. No command.
+ * After TPM2_Clear, which made the passwords empty and removed the copy in the TPM: removes the file, and the link forgets them.
+ * Where a crash comes before, the file is stale, and is not used. No command.
  */
 gboolean identity_ownership_forget (TpmLink *link, const BaseConfig *config, GError **error);
 

@@ -30,8 +30,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (IdentityPasswords, identity_passwords_clear)
 
 /**
  * identity_passwords_generate:
- * @ret_passwords: (out caller-allocates): new ones, of state TAKING: 32 characters each out of 64, which are 192 random bits, and can be given to
- *   tpm2-tools as they are
+ * @ret_passwords: (out caller-allocates): new ones, of state TAKING: 32 characters each out of 64, which are 192 random bits, and
+ *   can be given to tpm2-tools as they are
  * @error: TPMID_ERROR_FAILED where the system has no random numbers
  */
 gboolean identity_passwords_generate (IdentityPasswords *ret_passwords, GError **error);
@@ -83,8 +83,8 @@ gboolean identity_passwords_equal (const IdentityPasswords *a, const IdentityPas
 /**
  * identity_passwords_read_supplied:
  *
- * Reads the file tpmidd.HIERARCHY-auth in PasswordsPath=, or else among the unit's credentials ($CREDENTIALS_DIRECTORY). What cannot be read
- * is logged.
+ * Reads the file tpmidd.HIERARCHY-auth in PasswordsPath=, or else among the unit's credentials ($CREDENTIALS_DIRECTORY). What
+ * cannot be read is logged.
  *
  * Returns: (transfer full) (nullable): the password, without newlines at its end
  */

@@ -10,8 +10,9 @@ G_BEGIN_DECLS
 /**
  * TpmAuthority:
  *
- * The right of a hierarchy for one command. Its password is known to ESYS only as long as this lives, so that no other command can send it in the
- * clear. g_auto, from TPM_AUTHORITY(); always followed by tpm_authority_end() where a command was sent with it.
+ * The right of a hierarchy for one command. Its password is known to ESYS only as long as this lives, so that no other command
+ * can send it in the clear. g_auto, from TPM_AUTHORITY(); always followed by tpm_authority_end() where a command was sent with
+ * it.
  */
 typedef struct
 {
@@ -40,9 +41,9 @@ const char *tpm_authority_name (TpmHierarchy hierarchy);
  * tpm_authority_open:
  * @error: TPMID_ERROR_HIERARCHY_AUTH_REQUIRED (a password is set and none is known), _HIERARCHY_DISABLED and those of the link
  *
- * No command where the password is empty; one (StartAuthSession, without a salt: the password is a long random one) where it is known. One
- * more where the facts say no, since somebody may have taken his password away, and for the lockout hierarchy always, as a wrong password
- * would lock it.
+ * No command where the password is empty; one (StartAuthSession, without a salt: the password is a long random one) where it is
+ * known. One more where the facts say no, since somebody may have taken his password away, and for the lockout hierarchy always,
+ * as a wrong password would lock it.
  */
 gboolean tpm_authority_open (TpmAuthority *self, GError **error);
 
@@ -50,7 +51,8 @@ gboolean tpm_authority_open (TpmAuthority *self, GError **error);
  * tpm_authority_check:
  * @error: those of tpm_authority_open()
  *
- * Whether it makes sense to open an authority, by what the TPM says; no password is tried. Commands: those one more of tpm_authority_open().
+ * Whether it makes sense to open an authority, by what the TPM says; no password is tried. Commands: those one more of
+ * tpm_authority_open().
  */
 gboolean tpm_authority_check (TpmLink *link, TpmHierarchy hierarchy, GError **error);
 
@@ -66,8 +68,8 @@ void tpm_authority_open_in_session (TpmAuthority *self);
  * tpm_authority_end:
  * @rc: how the command ended
  * @doing: as for tpm_rc_set_error()
- * @error: TPMID_ERROR_HIERARCHY_AUTH_REQUIRED when the password was refused: it is dropped then, and the facts are read again; else as
- *   tpm_link_fail()
+ * @error: TPMID_ERROR_HIERARCHY_AUTH_REQUIRED when the password was refused: it is dropped then, and the facts are read again;
+ *   else as tpm_link_fail()
  *
  * To be called right after the command.
  *

@@ -38,23 +38,25 @@ gboolean tpm_hierarchy_read_anchor (TpmLink *link, TpmHierarchy hierarchy, guint
 
 /**
  * tpm_hierarchy_try_password:
- * @error: TPMID_ERROR_HIERARCHY_AUTH_REQUIRED when the password that the link knows is wrong, or it knows none and one is set; _TPM_LOCKOUT and those
- *   of the link
+ * @error: TPMID_ERROR_HIERARCHY_AUTH_REQUIRED when the password that the link knows is wrong, or it knows none and one is set;
+ *   _TPM_LOCKOUT and those of the link
  *
- * Whether the password is right, by a command that changes nothing: TPM2_PolicySecret in a trial session. A wrong one of the lockout hierarchy
- * locks it. Three commands, and one for the password; one more for the lockout hierarchy.
+ * Whether the password is right, by a command that changes nothing: TPM2_PolicySecret in a trial session. A wrong one of the
+ * lockout hierarchy locks it. Three commands, and one for the password; one more for the lockout hierarchy.
  */
 gboolean tpm_hierarchy_try_password (TpmLink *link, TpmHierarchy hierarchy, GError **error);
 
 /**
  * tpm_hierarchy_change_password:
- * @parent: (nullable): what encrypts @password on its way (tpm_parent_get() makes it where it lacks); %NULL = a key for the occasion
+ * @parent: (nullable): what encrypts @password on its way (tpm_parent_get() makes it where it lacks); %NULL = a key for the
+ *   occasion
  * @password: (nullable): the new one, at most 64 bytes; %NULL = empty
- * @error: TPMID_ERROR_HIERARCHY_AUTH_REQUIRED, _HIERARCHY_DISABLED, _TPM_LOCKOUT, _INVALID_ARGUMENT, those of tpm_parent_get() and of the
- *   link
+ * @error: TPMID_ERROR_HIERARCHY_AUTH_REQUIRED, _HIERARCHY_DISABLED, _TPM_LOCKOUT, _INVALID_ARGUMENT, those of tpm_parent_get()
+ *   and of the link
  *
- * TPM2_HierarchyChangeAuth. On success the link knows the new password. A new one takes two commands with the parent in the link's cache and four
- * without a parent; an empty one takes one, and one for the password, and nothing of @parent. One more for the lockout hierarchy.
+ * TPM2_HierarchyChangeAuth. On success the link knows the new password. A new one takes two commands with the parent in the
+ * link's cache and four without a parent; an empty one takes one, and one for the password, and nothing of @parent. One more for
+ * the lockout hierarchy.
  */
 gboolean tpm_hierarchy_change_password (TpmLink *link, TpmHierarchy hierarchy, const TpmParent *parent, BaseSecret *password, GError **error);
 
@@ -62,9 +64,9 @@ gboolean tpm_hierarchy_change_password (TpmLink *link, TpmHierarchy hierarchy, c
  * tpm_hierarchy_clear:
  * @error: TPMID_ERROR_CLEAR_DISABLED, _HIERARCHY_AUTH_REQUIRED, _TPM_LOCKOUT and those of the link
  *
- * TPM2_Clear by the lockout hierarchy: all keys, persistent or not, and indices of the owner and the endorsement hierarchy are gone, their passwords
- * and that of lockout are empty. The link forgets its passwords, its cache and its session. Three commands, one for the password, and one for a
- * session of the link.
+ * TPM2_Clear by the lockout hierarchy: all keys, persistent or not, and indices of the owner and the endorsement hierarchy are
+ * gone, their passwords and that of lockout are empty. The link forgets its passwords, its cache and its session. Three commands,
+ * one for the password, and one for a session of the link.
  */
 gboolean tpm_hierarchy_clear (TpmLink *link, GError **error);
 
@@ -93,8 +95,8 @@ gboolean tpm_hierarchy_reset_lockout (TpmLink *link, GError **error);
  * @ret_was_open: (out) (optional): whether the password was empty
  * @error: those of the link; a platform hierarchy that has a password or is switched off is closed, and no error
  *
- * Sets a password where the platform hierarchy has none. Only trying tells: one command where it is closed (it is not protected against a dictionary
- * attack, so that costs no try), five where it was open. TPM 2.0 Library Part 1, 13.3.
+ * Sets a password where the platform hierarchy has none. Only trying tells: one command where it is closed (it is not protected
+ * against a dictionary attack, so that costs no try), five where it was open. TPM 2.0 Library Part 1, 13.3.
  */
 gboolean tpm_hierarchy_close_platform (TpmLink *link, BaseSecret *password, gboolean *ret_was_open, GError **error);
 

@@ -10,8 +10,8 @@ G_BEGIN_DECLS
 /**
  * tpm_hmac_start_salted:
  * @salt_key: what the session is salted with: only the TPM that has this key can answer in it
- * @attributes: %TPMA_SESSION_DECRYPT encrypts the first parameter of the command, %TPMA_SESSION_ENCRYPT that of the answer, with AES-128-CFB;
- *   without %TPMA_SESSION_CONTINUESESSION it is for one command
+ * @attributes: %TPMA_SESSION_DECRYPT encrypts the first parameter of the command, %TPMA_SESSION_ENCRYPT that of the answer, with
+ *   AES-128-CFB; without %TPMA_SESSION_CONTINUESESSION it is for one command
  * @ret_tr: (out): the session
  *
  * One command.
@@ -20,8 +20,8 @@ gboolean tpm_hmac_start_salted (TpmLink *link, ESYS_TR salt_key, TPMA_SESSION at
 
 /**
  * tpm_hmac_start_plain:
- * @session: (inout): an empty guard of @link; holds a session without salt and encryption for one command afterwards: the password that it
- *   proves must be beyond guessing
+ * @session: (inout): an empty guard of @link; holds a session without salt and encryption for one command afterwards: the
+ *   password that it proves must be beyond guessing
  *
  * One command.
  */

@@ -39,11 +39,11 @@ typedef struct
 
 /**
  * tpm_inventory_list:
- * @ret_objects: (out) (transfer full) (element-type TpmObject): persistent objects, NV indices, transient objects and sessions, each in the order
- *   of their handles
+ * @ret_objects: (out) (transfer full) (element-type TpmObject): persistent objects, NV indices, transient objects and sessions,
+ *   each in the order of their handles
  *
- * TPM thread. Five commands, and one for each persistent object and NV index; more where the TPM lists its handles in pieces. No password is used and no
- * authorization tried.
+ * TPM thread. Five commands, and one for each persistent object and NV index; more where the TPM lists its handles in pieces. No
+ * password is used and no authorization tried.
  */
 gboolean tpm_inventory_list (TpmLink *link, GArray **ret_objects, GError **error);
 

@@ -49,9 +49,11 @@ gboolean tpm_key_decrypt (TpmLink *link, const TpmKeyRef *key, const guint8 *cip
  * tpm_key_evict:
  * @handle: persistent handle
  * @purpose: what the key there must be for: a purpose with a tag
- * @error: TPMID_ERROR_HANDLE_TAKEN when something else lies there: it is not touched; _HIERARCHY_AUTH_REQUIRED and those of the link
+ * @error: TPMID_ERROR_HANDLE_TAKEN when something else lies there: it is not touched; _HIERARCHY_AUTH_REQUIRED and those of the
+ *   link
  *
- * Removes a key of ours from its place; nothing there is a success. Three commands, and one for the owner's password; one when nothing is there.
+ * Removes a key of ours from its place; nothing there is a success. Three commands, and one for the owner's password; one when
+ * nothing is there.
  */
 gboolean tpm_key_evict (TpmLink *link, guint32 handle, TpmPurpose purpose, GError **error);
 

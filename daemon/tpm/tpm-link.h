@@ -108,10 +108,10 @@ void tpm_link_get_status (TpmLink *link, TpmLinkStatus *ret_status);
  * tpm_link_set_password:
  * @password: (nullable): takes a reference; %NULL = none is known
  *
- * TPM thread; also while the link is closed. What authorizes the commands of @hierarchy from now on, also after the link was opened
- * again, wherever the TPM says that the hierarchy has a password. It never crosses the wire: it is the key of an HMAC session. A password
- * that the TPM refuses is dropped at once, and this function does not take it again; one of a hierarchy whose password turns out to be
- * empty is dropped too. No command.
+ * TPM thread; also while the link is closed. What authorizes the commands of @hierarchy from now on, also after the link was
+ * opened again, wherever the TPM says that the hierarchy has a password. It never crosses the wire: it is the key of an HMAC
+ * session. A password that the TPM refuses is dropped at once, and this function does not take it again; one of a hierarchy whose
+ * password turns out to be empty is dropped too. No command.
  */
 void tpm_link_set_password (TpmLink *link, TpmHierarchy hierarchy, BaseSecret *password);
 

@@ -31,7 +31,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (TpmNewKey, tpm_new_key_clear)
  *
  * Makes a new random key of the template that tpm-template.h has for @algorithm and @purpose, with an empty authValue. At most 7
  * commands with a handle and without a parent, 1 without a handle under a parent that is in the link's cache. An RSA key takes a real
- * chip up to a minute. One command more for each that the owner's password authorizes: the making of a storage root key, and keeping the key.
+ * chip up to a minute. One command more for each that the owner's password authorizes: the making of a storage root key, and
+ * keeping the key.
  */
 gboolean tpm_make_key (TpmLink *link, const TpmParent *parent, guint32 handle, TpmKeyAlgorithm algorithm, TpmPurpose purpose,
                        TpmNewKey *ret_key, GError **error);

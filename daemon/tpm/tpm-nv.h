@@ -90,11 +90,13 @@ typedef struct
  * @error: TPMID_ERROR_HANDLE_TAKEN when what is there is not an index of this function, _NV_FULL, _HIERARCHY_AUTH_REQUIRED,
  *   _INVALID_ARGUMENT, _UNTRUSTED_RESPONSE (it reads differently) and those of the link
  *
- * Keeps @what in an index of the attributes ownerwrite, ownerread, authread, no_da and, as @what says, read_stclear: defines it where it lacks or
- * was made with another size, writes it whole in one TPM2_NV_Write, reads it back and compares. Not a single write where that is what it
- * holds. An index that is locked against reading is written all the same; it is not read back then, the session tells that the TPM wrote it.
+ * Keeps @what in an index of the attributes ownerwrite, ownerread, authread, no_da and, as @what says, read_stclear: defines it
+ * where it lacks or was made with another size, writes it whole in one TPM2_NV_Write, reads it back and compares. Not a single
+ * write where that is what it holds. An index that is locked against reading is written all the same; it is not read back then,
+ * the session tells that the TPM wrote it.
  *
- * With a secret, the parent in the link's cache, and no password of the owner: 8 commands where nothing was there, 5 where it holds the same already.
+ * With a secret, the parent in the link's cache, and no password of the owner: 8 commands where nothing was there, 5 where it
+ * holds the same already.
  */
 gboolean tpm_nv_store (TpmLink *link, guint32 index, const TpmNvStore *what, const TpmParent *parent, GError **error);
 
@@ -102,12 +104,12 @@ gboolean tpm_nv_store (TpmLink *link, guint32 index, const TpmNvStore *what, con
  * tpm_nv_read_secret:
  * @parent: (nullable): as for tpm_nv_store()
  * @ret_secret: (out) (transfer full): the whole content
- * @error: TPMID_ERROR_NOT_FOUND when the index is not defined or not written, _POLICY_NOT_MET when it is locked against reading until the
- *   TPM restarts, _AUTH_FAILED when it has not authread and no_da, _INVALID_ARGUMENT when it is too large for one command, _UNTRUSTED_RESPONSE
- *   and those of the link
+ * @error: TPMID_ERROR_NOT_FOUND when the index is not defined or not written, _POLICY_NOT_MET when it is locked against reading
+ *   until the TPM restarts, _AUTH_FAILED when it has not authread and no_da, _INVALID_ARGUMENT when it is too large for one
+ *   command, _UNTRUSTED_RESPONSE and those of the link
  *
- * Reads by the index's own (empty) authorization, whatever password the owner has; the content crosses the wire encrypted. Four commands with
- * the parent in the link's cache, six without a parent; two where it is locked.
+ * Reads by the index's own (empty) authorization, whatever password the owner has; the content crosses the wire encrypted. Four
+ * commands with the parent in the link's cache, six without a parent; two where it is locked.
  */
 gboolean tpm_nv_read_secret (TpmLink *link, guint32 index, const TpmParent *parent, BaseSecret **ret_secret, GError **error);
 
@@ -115,8 +117,8 @@ gboolean tpm_nv_read_secret (TpmLink *link, guint32 index, const TpmParent *pare
  * tpm_nv_lock_reading:
  * @error: TPMID_ERROR_NOT_FOUND when the index is not defined or not written, and those of the link
  *
- * Nobody reads the index any more until the TPM restarts; that it is locked already is a success. The index must have been stored with
- * lock_until_restart. One command.
+ * Nobody reads the index any more until the TPM restarts; that it is locked already is a success. The index must have been stored
+ * with lock_until_restart. One command.
  */
 gboolean tpm_nv_lock_reading (TpmLink *link, guint32 index, GError **error);
 

@@ -14,8 +14,8 @@ G_BEGIN_DECLS
  *   key than the pinned one (it was cleared, or is another), and those of tpm_primary_make()
  *
  * TPM thread. The persistent storage root key; made and made persistent when nothing lies there. No command when it is in the link's
- * cache, else one; three more where it has to be made, two where it is there and its Name is not pinned. Where the owner has a password, one more
- * for each command that it authorizes: two where it has to be made, one where its Name is not pinned.
+ * cache, else one; three more where it has to be made, two where it is there and its Name is not pinned. Where the owner has a
+ * password, one more for each command that it authorizes: two where it has to be made, one where its Name is not pinned.
  */
 gboolean tpm_parent_get (TpmLink *link, const TpmParent *parent, ESYS_TR *ret_tr, guint8 *ret_name, GError **error);
 
@@ -23,8 +23,8 @@ gboolean tpm_parent_get (TpmLink *link, const TpmParent *parent, ESYS_TR *ret_tr
  * tpm_parent_evict:
  * @error: TPMID_ERROR_HANDLE_TAKEN when something else lies there, and those of tpm_parent_get() and of tpm_authority_open()
  *
- * TPM thread. Removes the persistent storage root key; nothing there is a success. Two commands where its Name is pinned, four else; one more for
- * each that the owner's password authorizes.
+ * TPM thread. Removes the persistent storage root key; nothing there is a success. Two commands where its Name is pinned, four
+ * else; one more for each that the owner's password authorizes.
  */
 gboolean tpm_parent_evict (TpmLink *link, const TpmParent *parent, GError **error);
 

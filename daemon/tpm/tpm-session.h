@@ -21,8 +21,9 @@ gboolean tpm_session_open (TpmLink *link, const TpmParent *parent, TpmSession *g
 
 /**
  * tpm_session_start:
- * @parent: (nullable): as for tpm_session_open(); %NULL salts the session with a primary key of the null hierarchy, which needs no password
- *   and nothing persistent: it keeps a secret from whoever listens, but cannot tell the TPM from somebody who plays it
+ * @parent: (nullable): as for tpm_session_open(); %NULL salts the session with a primary key of the null hierarchy, which needs
+ *   no password and nothing persistent: it keeps a secret from whoever listens, but cannot tell the TPM from somebody who plays
+ *   it
  * @attributes: %TPMA_SESSION_DECRYPT encrypts the first parameter of the command, %TPMA_SESSION_ENCRYPT that of the answer
  * @session: (inout): an empty guard of @link; holds an HMAC session for one command afterwards
  *
