@@ -3,7 +3,6 @@
 """A Debian guest with systemd as PID 1 and a TPM of its own, into which tpmidd is installed: the short form. Each scene prints
 the row of the boot decision in which it ends. The rest is in test-vm-whole.py and test-vm-service.py."""
 import pathlib
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,8 +16,9 @@ from scenes import CERTIFICATE, MARKER, STORY, WRITTEN, expect, expect_boot, exp
 RESET_REQUEST = "/persist/tpmidd/reset-request"
 # A test that is in the middle of a boot; it tells the processes that it started.
 OTHER_TEST = """
-import sys, time, types
+import sys, tempfile, time, types
 sys.path.insert(0, sys.argv[1])
+tempfile.tempdir = sys.argv[4]
 import scenes
 with scenes.Guest(scenes.Device(sys.argv[2]), types.SimpleNamespace(kernel=sys.argv[3])) as guest:
     print(guest.qemu.pid, guest.swtpm.pid, guest.run, flush=True)
@@ -65,7 +65,7 @@ def test_killed_while_it_boots_first(folder):
 def test_that_is_ended_leaves_no_machine_behind(folder):
     device = STORY.branch(folder)
     for number in (signal.SIGTERM, signal.SIGKILL):
-        words = [sys.executable, "-B", "-c", OTHER_TEST, pathlib.Path(__file__).parent, device.folder, STORY.base.kernel]
+        words = [sys.executable, "-B", "-c", OTHER_TEST, pathlib.Path(__file__).parent, device.folder, STORY.base.kernel, folder]
         with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as test:
             try:
                 *pids, run = test.stdout.readline().split()
@@ -76,7 +76,6 @@ def test_that_is_ended_leaves_no_machine_behind(folder):
                 test.kill()
         wait_for(lambda: not any(is_running(pid) for pid in pids), END_LIMIT, f"the end of QEMU and swtpm after {number.name}")
         expect_equal(pathlib.Path(run).exists(), number == signal.SIGKILL, f"the folder {run} after {number.name}")
-        shutil.rmtree(run, ignore_errors=True)
 
 
 if __name__ == "__main__":
