@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A device that can be killed: folders copied from a snapshot, swtpm, tpmidd with the shim; the bus stays over all its boots."""
+import contextlib
 import json
 import os
 import pathlib
@@ -9,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -212,9 +214,27 @@ class Machine(boot.Boot):
 
     # tpmidctl, as root
 
+    def environment(self):
+        return {"PATH": boot.DEFAULT_PATH, "LC_ALL": "C.UTF-8", "DBUS_SYSTEM_BUS_ADDRESS": self.bus_address}
+
     def call(self, *arguments, data=None):
         return subprocess.run([self.tpmidctl, *map(str, arguments)], capture_output=True, timeout=CALL_LIMIT, cwd=self.folder, input=data,
-                              env={"PATH": boot.DEFAULT_PATH, "LC_ALL": "C.UTF-8", "DBUS_SYSTEM_BUS_ADDRESS": self.bus_address})
+                              env=self.environment())
+
+    def call_while_alive(self, *arguments):
+        """For what may kill tpmidd: tpmidctl waits for it to come back, and here it does not. Returns exit status and standard error."""
+        with tempfile.TemporaryFile() as errors:
+            client = subprocess.Popen([self.tpmidctl, *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
+                                      cwd=self.folder, env=self.environment())
+            deadline = time.monotonic() + CALL_LIMIT
+            while client.poll() is None and self.daemon.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.005)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                client.wait(0.05)
+            client.kill()
+            client.wait()
+            errors.seek(0)
+            return client.returncode, errors.read().decode(errors="replace").strip()
 
     def ask(self, *arguments):
         """Its answer; None when there was none."""

@@ -79,9 +79,9 @@ class Point:
         (self.machine.run / "proc" / "cmdline").write_text(f"{self.scenario.cmdline}\n")
 
     def act(self):
-        result = self.machine.call(*self.act_words())
-        self.is_acknowledged = result.returncode == 0
-        self.note(f"-- {' '.join(self.act_words())} ended with {result.returncode}", result.stderr.decode(errors="replace").strip())
+        status, said = self.machine.call_while_alive(*self.act_words())
+        self.is_acknowledged = status == 0
+        self.note(f"-- {' '.join(self.act_words())} ended with {status}", said)
 
     def act_words(self):
         return [word.format(device=self.machine.state) for word in self.scenario.act]
