@@ -346,7 +346,7 @@ is_tpm (int fd)
   socklen_t size = sizeof peer;
   int errsv = errno;
   bool found = shim.log_fd >= 0 && shim.tpm != NULL && getpeername (fd, (struct sockaddr *) &peer, &size) == 0
-               && peer.sun_family == AF_UNIX && size < sizeof peer + 1 && strncmp (peer.sun_path, shim.tpm, sizeof peer.sun_path) == 0;
+               && peer.sun_family == AF_UNIX && strncmp (peer.sun_path, shim.tpm, sizeof peer.sun_path) == 0;
 
   errno = errsv;
   return found;

@@ -99,25 +99,25 @@ read_mode (int flags, va_list list)
   return (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE ? va_arg (list, mode_t) : 0;
 }
 
-#define DEFINE_OPEN(name)                                                                                                          \
-  int name (const char *path, int flags, ...)                                                                                      \
-  {                                                                                                                                \
-    va_list list;                                                                                                                  \
-    va_start (list, flags);                                                                                                        \
-    mode_t mode = read_mode (flags, list);                                                                                         \
-    va_end (list);                                                                                                                 \
-    return open_place (AT_FDCWD, path, flags, mode);                                                                               \
+#define DEFINE_OPEN(name)                                                                                             \
+  int name (const char *path, int flags, ...)                                                                         \
+  {                                                                                                                   \
+    va_list list;                                                                                                     \
+    va_start (list, flags);                                                                                           \
+    mode_t mode = read_mode (flags, list);                                                                            \
+    va_end (list);                                                                                                    \
+    return open_place (AT_FDCWD, path, flags, mode);                                                                  \
   }
-#define DEFINE_OPENAT(name)                                                                                                        \
-  int name (int folder, const char *path, int flags, ...)                                                                          \
-  {                                                                                                                                \
-    va_list list;                                                                                                                  \
-    va_start (list, flags);                                                                                                        \
-    mode_t mode = read_mode (flags, list);                                                                                         \
-    va_end (list);                                                                                                                 \
-    return open_place (folder, path, flags, mode);                                                                                 \
+#define DEFINE_OPENAT(name)                                                                                           \
+  int name (int folder, const char *path, int flags, ...)                                                             \
+  {                                                                                                                   \
+    va_list list;                                                                                                     \
+    va_start (list, flags);                                                                                           \
+    mode_t mode = read_mode (flags, list);                                                                            \
+    va_end (list);                                                                                                    \
+    return open_place (folder, path, flags, mode);                                                                    \
   }
-#define DEFINE_CREAT(name)                                                                                                         \
+#define DEFINE_CREAT(name)                                                                                            \
   int name (const char *path, mode_t mode) { return open_place (AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode); }
 DEFINE_OPEN (open)
 DEFINE_OPEN (open64)
@@ -192,7 +192,8 @@ renameat2 (int old_folder, const char *old, int new_folder, const char *new, uns
   crash_look (&to);
   int result = rename_saving (&from, &to, flags, saved);
   if (result == 0)
-    crash_leave ("%s\t%s\t%s\t%s", (flags & RENAME_EXCHANGE) != 0 ? "exchange" : "rename", crash_name_of (saved), from.path, to.path);
+    crash_leave ("%s\t%s\t%s\t%s", (flags & RENAME_EXCHANGE) != 0 ? "exchange" : "rename", crash_name_of (saved), from.path,
+                 to.path);
   else
     crash_leave_quietly ();
   return result;

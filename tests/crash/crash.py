@@ -49,6 +49,7 @@ def parse_arguments():
     parser.add_argument("--at", help="this point alone: tpm:K, file:K or end")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="points at the same time (one for each processor)")
     parser.add_argument("--logs", type=pathlib.Path, help="folder for the logs of failed points (crash-logs in the build folder)")
+    parser.add_argument("--tap", action="store_true", help="the last line as a comment, as TAP wants it")
     parser.add_argument("--list", action="store_true", help="name the scenarios, and those that this build has not")
     return parser.parse_args()
 
@@ -153,6 +154,8 @@ class Tally:
 
     def add(self, job, result, seconds):
         case = (job.scenario, job.variant)
+        if not result.is_reached and not result.wrong:
+            return  # it ended before: nothing was killed
         self.tried[case] += 1
         self.seconds += seconds
         if self.tried.total() % PROGRESS == 0:
@@ -165,7 +168,7 @@ class Tally:
         path.write_text("\n".join([*result.wrong, "", result.text, ""]))
         say(f"failed: {job.scenario}, {job.variant}, {job.at} ({result.event}): {'; '.join(result.wrong)}; log {path}")
 
-    def print(self, cases):
+    def print(self, cases, is_tap):
         print(f"1..{len(cases)}")
         for number, case in enumerate(cases, 1):
             tried, bad = self.tried[case], self.failed[case]
@@ -175,8 +178,7 @@ class Tally:
         tried, bad = self.tried.total(), self.failed.total()
         if tried:
             say(f"{self.seconds / tried:.2f} s for a point")
-        # Under meson as a comment, as TAP wants it.
-        print(f"{'# ' if 'MESON_TEST_ITERATION' in os.environ else ''}crash points: {tried} tried, {tried - bad} survived")
+        print(f"{'# ' if is_tap else ''}crash points: {tried} tried, {tried - bad} survived")
         return all(self.tried[case] for case in cases) and bad == 0
 
 
@@ -236,7 +238,7 @@ def run(options, scenarios, folder):
         else:
             jobs = in_turns([plan(*case, counts[case[0]], options.offset) for case in cases if case[0] in prepared])
         run_jobs(pool, options, jobs, prepared, counts, tally)
-    return tally.print([case for case in cases if options.points is None or tally.tried[case]])
+    return tally.print([case for case in cases if options.points is None or tally.tried[case]], options.tap)
 
 
 def main():
