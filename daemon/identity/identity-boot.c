@@ -106,7 +106,7 @@ read_endorsement_anchor (TpmLink *link)
 
   tpm_link_get_status (link, &status);
   /* Asking with a password that is known to be wrong would count against the lockout. */
-  if (status.facts.endorsement_auth_set || !status.facts.endorsement_enabled)
+  if ((status.facts.endorsement_auth_set && !tpm_link_has_password (link, TPM_HIERARCHY_ENDORSEMENT)) || !status.facts.endorsement_enabled)
     return NULL;
   return read_anchor (link, TPM_HIERARCHY_ENDORSEMENT);
 }

@@ -207,6 +207,10 @@ identity_serial_write (TpmLink *link, const BaseConfig *config, const char *seri
                    "NV index 0x%08x is defined by somebody else and not written; set SerialIndex to another index", index);
       return FALSE;
     }
+  /* A crash between the two steps left an index of our own that is too small for another serial number. */
+  if (info.size < strlen (serial) && config->serial_size == 0 && !info.platform_created)
+    return identity_serial_check (serial, size, error) && tpm_nv_undefine (link, index, error)
+           && tpm_nv_define_write_once (link, index, (guint16) size, error) && write_padded (link, index, serial, size, error);
   return write_padded (link, index, serial, info.size, error);
 }
 

@@ -14,7 +14,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 import tap  # noqa: E402
-from boots import LIMIT, boot, certificate, expect_ends_in, make_software_pair, marker, reference_of, status  # noqa: E402
+from boots import LIMIT, boot, certificate, expect_ends_in, in_tpm, make_software_pair, marker, reference_of, status  # noqa: E402
 from tap import expect, expect_equal  # noqa: E402
 
 
@@ -598,6 +598,15 @@ def test_serial_index_of_the_yocto_guides_is_found_when_configured(folder):
     expect_equal((serial, json.loads(rest)["serial-source"]), ("YOCTO-0815", "tpm-nv"))
 
 
+def test_serial_index_that_a_crash_left_too_small_is_made_anew(folder):
+    status(folder, "--shared")
+    # What a power cut between definition and writing leaves: our template, its size, nothing in it.
+    policy = "b7afecee9bf7bcbd5078f264de85f7e361dc84f745da7efa34e91fdaf200ee9b"
+    in_tpm(folder, f"echo {policy} | xxd -r -p > {folder}/policy; "
+                   f"tpm2_nvdefine -Q -C o -s 2 -L {folder}/policy -a 'policywrite|ownerread|authread|no_da' 0x01805401")
+    expect_equal(status(folder, "--shared", script="tpmidctl serial set SN-4711")["serial"], "SN-4711")
+
+
 def test_serial_number_of_a_fixed_size_is_padded(folder):
     out = boot(folder, "--set", "SerialSize=20", script="tpmidctl serial set X1; tpmidctl serial; tpm2_nvread -C o 0x01805401 | wc -c").stdout
     expect_equal(out.split(), ["X1", "20"])
@@ -626,14 +635,18 @@ def test_certificate_verifies_against_itself_and_has_sound_dates(folder):
     subprocess.run(["openssl", "verify", "-CAfile", certificate(folder), certificate(folder)], check=True, capture_output=True)
 
 
+# TPM commands of a first boot and of a healthy one. Under exclusive a TPM whose platform hierarchy firmware left open, as here, costs
+# four more of each boot than one where it is closed.
+BOOT_COMMANDS = {"--shared": (16, 6), "--exclusive": (47, 14)}
+
+
 def test_healthy_boot_costs_no_more_commands_than_it_says(folder):
-    first, second = status(folder), status(folder)
-    expect_equal((first["tpm"]["boot-commands"], second["tpm"]["boot-commands"]), (FIRST_BOOT_COMMANDS, HEALTHY_BOOT_COMMANDS))
-
-
-# What README.md and tpmidd(8) promise; a change of the table's steps changes them on purpose or not at all.
-FIRST_BOOT_COMMANDS = 16
-HEALTHY_BOOT_COMMANDS = 8
+    for ownership, wanted in BOOT_COMMANDS.items():
+        options = ["--set", "Credentials=off", *([ownership] if ownership == "--shared" else [])]
+        place = os.path.join(folder, ownership.strip("-"))
+        found = [status(place, *options)["tpm"]["boot-commands"] for _ in range(2)]
+        print(f"# {ownership.strip('-')}: {found[0]} TPM commands of a first boot, {found[1]} of a healthy one", flush=True)
+        expect_equal(tuple(found), wanted, ownership)
 
 
 if __name__ == "__main__":

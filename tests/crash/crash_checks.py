@@ -16,7 +16,7 @@ PROBE = b"what a device that was killed still signs"
 FILES = [
     r"persist/config/tpm_in_use", r"config/device\.cert\.pem", r"config/device\.key\.pem", r"config/serial",
     r"persist/tpmidd/identity", r"persist/tpmidd/device\.cert\.pem", r"persist/tpmidd/keys/[a-z0-9][a-z0-9._-]*\.pem",
-    r"persist/tpmidd/ownership", r"persist/tpmidd/reset-done",
+    r"persist/tpmidd/ownership", r"persist/tpmidd/reset-done", r"persist/tpmidd/slots/current\.pem",
 ]
 
 

@@ -86,10 +86,15 @@ def software(machine):
 
 def told(*act):
     """A change: one boot, in which tpmidctl is told this."""
+    return told_each(act)
+
+
+def told_each(*acts):
     def change(machine):
         machine.boot()
-        machine.must(*act)
-        machine.settle()
+        for act in acts:
+            machine.must(*act)
+            machine.settle()
         machine.shut_down()
     return change
 
@@ -119,7 +124,7 @@ def make_chain(machine):
     """A certificate of the device's key, made by a CA of the line, and the CA's own."""
     folder = machine.state
     machine.boot()
-    (folder / "csr.pem").write_bytes(machine.must("csr", "--key", "device", "--subject", "CN=issued"))
+    (folder / "csr.pem").write_bytes(machine.must("csr", "--key", "device", "--subject", "/CN=issued"))
     machine.shut_down()
     for command in (["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", "ca.key", "-subj",
                      "/CN=line", "-days", "3650", "-out", "ca.pem"],
@@ -239,6 +244,10 @@ SCENARIOS = [
              keeps_identity=False, files=(SLOTS,), kept=identity_is_new),
     Scenario("rotate-rollback", provisioned, told("rotate", "begin"), act=("rotate", "rollback", "--yes"), needs=("rotate",), rows=FOUND,
              files=(SLOTS,)),
+    Scenario("rotate-rollback-after-commit", provisioned, told_each(("rotate", "begin"), ("rotate", "commit", "--yes")),
+             act=("rotate", "rollback", "--yes"), needs=("rotate",), rows=MENDED, keeps_identity=False, files=(SLOTS,), kept=identity_is_new),
+    Scenario("migrate-back-to-tpm", provisioned, told("migrate", "to-software", "--yes"), act=("migrate", "to-tpm", "--yes"),
+             needs=("migrate",), modes=("tpm", "software"), keeps_identity=False, files=(KEPT,), handles=IN_TPM, kept=mode_is("tpm")),
     Scenario("certificate-install", provisioned, make_chain, act=("cert", "install", "{device}/chain.pem"), needs=("cert", "install"),
              rows=MENDED, files=(ARCHIVE,), kept=certificate_is_installed, again=(0,)),
     Scenario("certificate-renew", provisioned, act=("cert", "regenerate", "--yes"), needs=("cert", "regenerate"), rows=MENDED,
