@@ -190,13 +190,13 @@ def test_another_tpm_is_a_fault_and_stays_untouched(folder):
 
 
 def test_cleared_tpm_is_a_fault(folder):
-    boot(folder, script="tpm2_clear")
-    expect_ends_in(status(folder), 9, "fault", "tpm-changed")
+    boot(folder, "--shared", script="tpm2_clear")
+    expect_ends_in(status(folder, "--shared"), 9, "fault", "tpm-changed")
 
 
 def test_foreign_owner_password_leaves_a_healthy_identity_working(folder):
-    first = status(folder, script="tpm2_changeauth -c owner secret")
-    second = status(folder, script=f"head -c 32 /dev/urandom > {folder}/d && tpmidctl sign --key device --digest {folder}/d --out {folder}/s")
+    first = status(folder, "--shared", script="tpm2_changeauth -c owner secret")
+    second = status(folder, "--shared", script=f"head -c 32 /dev/urandom > {folder}/d && tpmidctl sign --key device --digest {folder}/d --out {folder}/s")
     expect_equal((second["row"], second["mode"], second["tpm"]["state"]), (10, "tpm", "hierarchy-auth-required"))
     expect_equal(second["key"], first["key"])
 
@@ -220,18 +220,18 @@ def test_foreign_certificate_is_a_fault_and_is_kept(folder):
 
 
 def test_key_and_certificate_gone_from_the_same_tpm_make_a_new_identity(folder):
-    first = status(folder)
-    boot(folder, script="tpm2_evictcontrol -c 0x81005401")
+    first = status(folder, "--shared")
+    boot(folder, "--shared", script="tpm2_evictcontrol -c 0x81005401")
     certificate(folder).unlink()
-    second = status(folder)
+    second = status(folder, "--shared")
     expect_ends_in(second, 14, "tpm", "key-regenerated")
     expect(second["key"]["reference"] != first["key"]["reference"], "the old key came back")
 
 
 def test_key_gone_and_certificate_still_there_is_a_fault(folder):
-    boot(folder, script="tpm2_evictcontrol -c 0x81005401")
+    boot(folder, "--shared", script="tpm2_evictcontrol -c 0x81005401")
     before = certificate(folder).read_bytes()
-    expect_ends_in(status(folder), 15, "fault", "key-missing")
+    expect_ends_in(status(folder, "--shared"), 15, "fault", "key-missing")
     expect_equal(certificate(folder).read_bytes(), before)
 
 
@@ -282,14 +282,14 @@ def test_software_key_that_cannot_be_used_is_named_and_kept(folder):
 def test_key_that_vanishes_at_run_time_is_a_fault(folder):
     script = f"""head -c 32 /dev/urandom > {folder}/d; tpm2_evictcontrol -c 0x81005401 >&2
         tpmidctl sign --digest {folder}/d --out {folder}/s && exit 1; {wait_for_mode('fault')}; tpmidctl status --json"""
-    expect_ends_in(json.loads(boot(folder, script=script).stdout), 15, "fault", "key-missing")
+    expect_ends_in(json.loads(boot(folder, "--shared", script=script).stdout), 15, "fault", "key-missing")
 
 
 def test_foreign_owner_password_that_goes_ends_the_trouble(folder):
-    status(folder, script="tpm2_changeauth -c owner secret")
+    status(folder, "--shared", script="tpm2_changeauth -c owner secret")
     script = """tpmidctl status --json; tpm2_changeauth -c owner -p secret >&2
         for i in $(seq 200); do tpmidctl status --json | grep -q '"row" : 11' && break; sleep 0.1; done; tpmidctl status --json"""
-    first, end = json.JSONDecoder().raw_decode(out := boot(folder, script=script).stdout)
+    first, end = json.JSONDecoder().raw_decode(out := boot(folder, "--shared", script=script).stdout)
     expect_equal((first["row"], first["mode"], first["state"]), (10, "tpm", "degraded"))
     second = json.loads(out[end:])
     expect_equal((second["row"], second["state"], second["problems"]), (11, "ready", []))
@@ -568,7 +568,7 @@ def test_garbled_record_is_moved_aside_when_the_tpm_has_the_key(folder):
 
 def test_serial_number_is_set_once_and_survives_a_boot(folder):
     boot(folder, script="tpmidctl serial set A-123; test $(tpmidctl serial) = A-123; tpmidctl serial set A-123")
-    out = boot(folder, script="tpmidctl serial; tpmidctl serial set B-456 && exit 9; test $? = 5; tpm2_nvread -C o 0x01805401").stdout
+    out = boot(folder, script="tpmidctl serial; tpmidctl serial set B-456 && exit 9; test $? = 5; tpm2_nvread 0x01805401").stdout
     expect_equal(out, "A-123\nA-123")
 
 
@@ -592,8 +592,8 @@ def test_serial_index_of_the_yocto_guides_is_found_when_configured(folder):
         tpm2_startauthsession -S s.ctx --policy-session; tpm2_policycommandcode -S s.ctx TPM2_CC_NV_Write
         tpm2_policynvwritten -S s.ctx c
         printf '%-20s' YOCTO-0815 | tr ' ' '\\000' > serial; tpm2_nvwrite 0x01500020 -i serial -P session:s.ctx; tpm2_flushcontext s.ctx"""
-    boot(folder, script=f"{{ {provision}; }} >&2")
-    out = boot(folder, "--set", "SerialIndex=0x01500020", script="tpmidctl serial; tpmidctl status --json").stdout
+    boot(folder, "--shared", script=f"{{ {provision}; }} >&2")
+    out = boot(folder, "--shared", "--set", "SerialIndex=0x01500020", script="tpmidctl serial; tpmidctl status --json").stdout
     serial, _, rest = out.partition("\n")
     expect_equal((serial, json.loads(rest)["serial-source"]), ("YOCTO-0815", "tpm-nv"))
 
@@ -608,12 +608,12 @@ def test_serial_index_that_a_crash_left_too_small_is_made_anew(folder):
 
 
 def test_serial_number_of_a_fixed_size_is_padded(folder):
-    out = boot(folder, "--set", "SerialSize=20", script="tpmidctl serial set X1; tpmidctl serial; tpm2_nvread -C o 0x01805401 | wc -c").stdout
+    out = boot(folder, "--set", "SerialSize=20", script="tpmidctl serial set X1; tpmidctl serial; tpm2_nvread 0x01805401 | wc -c").stdout
     expect_equal(out.split(), ["X1", "20"])
 
 
 def test_foreign_index_in_the_way_is_named(folder):
-    result = boot(folder, script="tpm2_nvdefine -Q -C o 0x01805401 -s 8; tpmidctl serial set A-1", check=False)
+    result = boot(folder, "--shared", script="tpm2_nvdefine -Q -C o 0x01805401 -s 8; tpmidctl serial set A-1", check=False)
     expect_equal(result.returncode, 5, result.stderr)
     expect("SerialIndex" in result.stderr, result.stderr)
 
