@@ -286,6 +286,15 @@ prepare_certificate (IdentityReport *report, TpmLink *link, const BaseConfig *co
   return report->certificate != NULL;
 }
 
+/* An interrupted reset may have taken it from the TPM before the facts were gathered. */
+static void
+set_serial (IdentityReport *report, const char *serial, const char *source)
+{
+  g_free (report->serial);
+  report->serial = g_strdup (serial);
+  report->serial_source = source;
+}
+
 /* The one row that takes something away. */
 static gboolean
 carry_out_reset (IdentityReport *report, TpmLink *link, const BaseConfig *config, const IdentityFacts *facts, GError **error)
@@ -300,6 +309,8 @@ carry_out_reset (IdentityReport *report, TpmLink *link, const BaseConfig *config
   identity_ownership_prepare (link, config, &report->ownership);
   if (!identity_reset_restore (link, config, journal, &cause))
     set_operation_failed (report, cause);
+  else if (journal->serial != NULL)
+    set_serial (report, journal->serial, "tpm-nv");
   return TRUE;
 }
 

@@ -153,7 +153,7 @@ identity_device_new (const BaseConfig *config, TpmQueue *queue)
 void
 identity_device_start (IdentityDevice *self)
 {
-  identity_store_sweep (self->config->state_path);
+  identity_store_sweep (self->config);
   identity_lifecycle_start (self->lifecycle);
 }
 

@@ -227,14 +227,25 @@ identity_store_save_certificate (const char *state_path, const char *pem, GError
   return base_file_ensure_private_folder (state_path, error) && base_file_replace (path, pem, strlen (pem), 0600, error);
 }
 
+static void
+sweep_file (const char *path)
+{
+  g_autofree char *temporary = g_strconcat (path, ".tmp", NULL);
+
+  (void) base_file_remove (temporary, NULL);
+}
+
 void
-identity_store_sweep (const char *state_path)
+identity_store_sweep (const BaseConfig *config)
 {
   static const char *const folders[] = { "", "keys", "slots", "kept" };
 
   for (gsize i = 0; i < G_N_ELEMENTS (folders); i++)
     {
-      g_autofree char *folder = g_build_filename (state_path, folders[i], NULL);
+      g_autofree char *folder = g_build_filename (config->state_path, folders[i], NULL);
       base_file_remove_temporaries (folder);
     }
+  sweep_file (config->certificate_path);
+  sweep_file (config->software_key_path);
+  sweep_file (config->marker_path);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "base-config.h"
 #include "identity-decision.h"
 
 G_BEGIN_DECLS
@@ -71,11 +72,10 @@ gboolean identity_store_save_certificate (const char *state_path, const char *pe
 
 /**
  * identity_store_sweep:
- * @state_path: StatePath=
  *
- * Removes what a crash left half written in the state folder and in the folders of keys in it, as there may be a private key in it
- * that nobody asks for again. Main thread, before anything else reads or writes there.
+ * Removes what a crash left half written: in the state folder and the folders in it, and beside the device certificate, the software key and
+ * the marker; there may be a private key in it that nobody asks for again. Main thread, before anything else reads or writes there.
  */
-void identity_store_sweep (const char *state_path);
+void identity_store_sweep (const BaseConfig *config);
 
 G_END_DECLS

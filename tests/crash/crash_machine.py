@@ -173,6 +173,8 @@ class Machine(boot.Boot):
     def wait_ready(self):
         """Whether it got there; False when it died."""
         deadline = time.monotonic() + SETTLE_LIMIT
+        if self.is_dead():
+            return False
         with open_process(self.daemon.pid) as process:
             while not self.is_told_ready:
                 readable = select.select([self.notify, process], [], [], max(0, deadline - time.monotonic()))[0]

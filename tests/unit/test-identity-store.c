@@ -186,15 +186,22 @@ test_sweep_removes_what_is_half_written (Fixture *f, gconstpointer data)
   g_autofree char *key = g_build_filename (keys, "a.pem", NULL);
   g_autofree char *half_key = g_build_filename (keys, "b.pem.tmp", NULL);
   g_autofree char *half_record = g_strconcat (f->record, ".tmp", NULL);
+  g_autofree char *certificate = g_build_filename (f->folder, "device.cert.pem", NULL);
+  g_autofree char *half_certificate = g_strconcat (certificate, ".tmp", NULL);
+  g_autofree char *others = g_build_filename (f->folder, "others.tmp", NULL);
+  const BaseConfig config = { .state_path = f->state, .certificate_path = certificate, .software_key_path = key, .marker_path = key };
 
   g_assert_cmpint (g_mkdir_with_parents (keys, 0700), ==, 0);
   test_folder_write (f->record, "a record");
   test_folder_write (key, "a key");
   test_folder_write (half_key, "half of");
   test_folder_write (half_record, "half of");
-  identity_store_sweep (f->state);
+  test_folder_write (half_certificate, "half of");
+  test_folder_write (others, "somebody else's");
+  identity_store_sweep (&config);
   test_folder_assert_n_entries (f->state, 2);
   test_folder_assert_n_entries (keys, 1);
+  test_folder_assert_n_entries (f->folder, 2); /* the state folder, and what is not ours */
 }
 
 static void
