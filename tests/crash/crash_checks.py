@@ -144,7 +144,10 @@ def check_identity(scenario, before, seen, first, second):
         if found.mode == "software" and found.marker:
             yield f"{which} boot: there is a marker in software mode: {found.marker}"
     new = [reference for reference in seen if reference != before.reference]
-    if before.reference and scenario.keeps_identity:
+    if scenario.exchanges:
+        if first.reference not in (before.reference, *seen):
+            yield f"the identity is a third one, {first.reference}, besides {before.reference} and {seen}"
+    elif before.reference and scenario.keeps_identity:
         if first.reference != before.reference:
             yield f"the identity was {before.reference}, and is {first.reference}"
     elif new and new[0] == seen[0] and first.reference != new[0]:

@@ -30,6 +30,7 @@ class Scenario:
     modes: tuple = ("tpm",)           # after the crash
     rows: frozenset = frozenset()     # at the first boot after it; empty: any
     keeps_identity: bool = True       # else: the one before or, where one was shown, that one
+    exchanges: bool = False           # the act goes between two identities that the device has: either of them
     serials: tuple = ("",)
     files: tuple = ()                 # patterns of paths that may be left besides the usual
     handles: tuple = ()               # of the TPM, the same
@@ -201,6 +202,9 @@ MENDED = frozenset({11, 12})
 ARCHIVE = r"persist/tpmidd/archive/.*"
 SLOTS = r"persist/tpmidd/slots/(current|next|previous|previous\.cert)\.pem"
 KEPT = r"persist/tpmidd/kept/(software\.key|software\.cert|tpm\.cert)\.pem"
+SET_ASIDE = r"persist/tpmidd/keys/credentials\.pem\.orphaned(\.\d)?"
+# A device in mode software has no storage root key at hand to hide the platform's new password behind.
+CLOSES_PLATFORM = r"^TPM2_(CreatePrimary|HierarchyChangeAuth)$"
 IN_TPM = (crash_checks.PARENT, crash_checks.DEVICE, crash_checks.CREDENTIALS)
 COPY = f"{STATE}/device.cert.pem"
 
@@ -235,9 +239,9 @@ SCENARIOS = [
     Scenario("reprovision", provisioned, exchange_tpm, act=("reprovision", "--yes"), needs=("reprovision",), modes=("tpm", "fault"),
              keeps_identity=False, files=(ARCHIVE,), kept=identity_is_new),
     Scenario("migrate-to-tpm", software, act=("migrate", "to-tpm", "--yes"), needs=("migrate",), modes=("tpm", "software"),
-             keeps_identity=False, files=(KEPT,), handles=IN_TPM, kept=mode_is("tpm")),
+             keeps_identity=False, files=(KEPT, SET_ASIDE), handles=IN_TPM, kept=mode_is("tpm"), quiet=CLOSES_PLATFORM),
     Scenario("migrate-to-software", provisioned, act=("migrate", "to-software", "--yes"), needs=("migrate",), modes=("tpm", "software"),
-             keeps_identity=False, files=(KEPT,), handles=IN_TPM, kept=mode_is("software")),
+             keeps_identity=False, files=(KEPT, SET_ASIDE), handles=IN_TPM, kept=mode_is("software"), quiet=CLOSES_PLATFORM),
     Scenario("rotate-begin", provisioned, act=("rotate", "begin"), needs=("rotate",), rows=FOUND, files=(SLOTS,), kept=next_key_is_there,
              again=(0,)),
     Scenario("rotate-commit", provisioned, told("rotate", "begin"), act=("rotate", "commit", "--yes"), needs=("rotate",), rows=MENDED,
@@ -247,7 +251,8 @@ SCENARIOS = [
     Scenario("rotate-rollback-after-commit", provisioned, told_each(("rotate", "begin"), ("rotate", "commit", "--yes")),
              act=("rotate", "rollback", "--yes"), needs=("rotate",), rows=MENDED, keeps_identity=False, files=(SLOTS,), kept=identity_is_new),
     Scenario("migrate-back-to-tpm", provisioned, told("migrate", "to-software", "--yes"), act=("migrate", "to-tpm", "--yes"),
-             needs=("migrate",), modes=("tpm", "software"), keeps_identity=False, files=(KEPT,), handles=IN_TPM, kept=mode_is("tpm")),
+             needs=("migrate",), modes=("tpm", "software"), keeps_identity=False, exchanges=True, files=(KEPT, SET_ASIDE), handles=IN_TPM,
+             kept=mode_is("tpm"), quiet=CLOSES_PLATFORM),
     Scenario("certificate-install", provisioned, make_chain, act=("cert", "install", "{device}/chain.pem"), needs=("cert", "install"),
              rows=MENDED, files=(ARCHIVE,), kept=certificate_is_installed, again=(0,)),
     Scenario("certificate-renew", provisioned, act=("cert", "regenerate", "--yes"), needs=("cert", "regenerate"), rows=MENDED,
