@@ -69,14 +69,42 @@ move_away (const BaseConfig *config, const char *stamp, const char *what, const 
   return base_folder_move (from, to, error);
 }
 
+/* One file after the other: what is moved is moved, and a crash leaves the rest for the next try. */
+static gboolean
+move_folder (const BaseConfig *config, const char *stamp, const char *name, GError **error)
+{
+  g_autofree char *from = g_build_filename (config->state_path, name, NULL);
+  g_autofree char *folder = NULL;
+  g_autoptr (GDir) dir = g_dir_open (from, 0, NULL);
+  const char *entry;
+
+  if (dir == NULL)
+    return TRUE;
+  if (!make_folder (config, stamp, &folder, error))
+    return FALSE;
+  g_autofree char *to = g_build_filename (folder, name, NULL);
+  if (!base_file_ensure_private_folder (to, error))
+    return FALSE;
+  while ((entry = g_dir_read_name (dir)) != NULL)
+    {
+      g_autofree char *source = g_build_filename (from, entry, NULL);
+      g_autofree char *target = g_build_filename (to, entry, NULL);
+      if (!base_folder_move (source, target, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
 gboolean
 identity_archive_identity (const BaseConfig *config, const char *stamp, gboolean with_keys, GError **error)
 {
-  static const char *const of_the_tpm[] = { "keys", "slots", "kept", "ownership" };
+  static const char *const of_the_tpm[] = { "keys", "slots", "kept" };
 
   for (gsize i = 0; with_keys && i < G_N_ELEMENTS (of_the_tpm); i++)
-    if (!move_away (config, stamp, of_the_tpm[i], of_the_tpm[i], error))
+    if (!move_folder (config, stamp, of_the_tpm[i], error))
       return FALSE;
+  if (with_keys && !move_away (config, stamp, "ownership", "ownership", error))
+    return FALSE;
   /* The stored copy of the certificate stays where the TPM is the same: the key that it may fit is in it. */
   return put_away (config, stamp, config->software_key_path, "device.key.pem", error)
          && put_away (config, stamp, config->certificate_path, "device.cert.pem", error)

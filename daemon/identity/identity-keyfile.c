@@ -3,6 +3,7 @@
 
 #include "base-error.h"
 #include "base-file.h"
+#include "base-folder.h"
 #include "identity-key.h"
 
 #include <string.h>
@@ -178,4 +179,48 @@ identity_keyfile_set_aside (const char *state_path, const char *name, const char
   g_autofree char *path = file_path (state_path, name);
 
   return base_file_set_aside (path, suffix, error);
+}
+
+static char *
+kept_path (const char *state_path, const char *name, const char *side)
+{
+  g_autofree char *file = g_strdup_printf ("%s.%s.pem", name, side);
+
+  return g_build_filename (state_path, "kept", file, NULL);
+}
+
+gboolean
+identity_keyfile_keep (const char *state_path, const char *name, const char *side, GError **error)
+{
+  g_autofree char *path = file_path (state_path, name);
+  g_autofree char *kept = kept_path (state_path, name, side);
+  g_autofree char *folder = g_path_get_dirname (kept);
+  g_autoptr (GError) cause = NULL;
+
+  if (!base_file_ensure_private_folder (folder, error))
+    return FALSE;
+  if (base_folder_move (path, kept, &cause))
+    return TRUE;
+  if (g_error_matches (cause, TPMID_ERROR, TPMID_ERROR_EXISTS))
+    return identity_keyfile_set_aside (state_path, name, "orphaned", error);
+  g_propagate_error (error, g_steal_pointer (&cause));
+  return FALSE;
+}
+
+gboolean
+identity_keyfile_take_back (const char *state_path, const char *name, const char *side, GError **error)
+{
+  g_autofree char *path = file_path (state_path, name);
+  g_autofree char *kept = kept_path (state_path, name, side);
+  g_autofree char *folder = g_path_get_dirname (path);
+  g_autoptr (GError) cause = NULL;
+
+  if (!g_file_test (kept, G_FILE_TEST_EXISTS))
+    return TRUE;
+  if (!base_file_ensure_private_folder (folder, error))
+    return FALSE;
+  if (base_folder_move (kept, path, &cause) || g_error_matches (cause, TPMID_ERROR, TPMID_ERROR_EXISTS))
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&cause));
+  return FALSE;
 }

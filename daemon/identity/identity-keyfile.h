@@ -58,4 +58,21 @@ gboolean identity_keyfile_create (const char *state_path, const char *name, cons
  */
 gboolean identity_keyfile_set_aside (const char *state_path, const char *name, const char *suffix, GError **error);
 
+/**
+ * identity_keyfile_keep:
+ * @side: "tpm" or "software"
+ * @error: TPMID_ERROR_STORAGE
+ *
+ * Moves the file to STATE/kept/NAME.SIDE.pem; where there is one already, sets it aside.
+ */
+gboolean identity_keyfile_keep (const char *state_path, const char *name, const char *side, GError **error);
+
+/**
+ * identity_keyfile_take_back:
+ * @error: TPMID_ERROR_STORAGE
+ *
+ * Moves STATE/kept/NAME.SIDE.pem back, unless the key has a file. None there is a success.
+ */
+gboolean identity_keyfile_take_back (const char *state_path, const char *name, const char *side, GError **error);
+
 G_END_DECLS

@@ -245,6 +245,22 @@ find (const IdentityKeyring *self, TpmLink *link, TpmPublic *ret_public, GError 
   return FALSE;
 }
 
+/* A device that migrates has a key "credentials" on either side; the one of the other side is kept for the way back. */
+static gboolean
+exchange_kept (const IdentityKeyring *self, GError **error)
+{
+  g_auto (IdentityKeyfile) file = { 0 };
+  const char *own = self->mode == IDENTITY_MODE_TPM ? "tpm" : "software";
+  const char *other = self->mode == IDENTITY_MODE_TPM ? "software" : "tpm";
+  gboolean has_file = identity_keyfile_load (self->config->state_path, IDENTITY_CREDENTIALS, &file, NULL);
+
+  if (has_file && (file.softkey != NULL) == (self->mode == IDENTITY_MODE_SOFTWARE))
+    return TRUE;
+  if (has_file && !identity_keyfile_keep (self->config->state_path, IDENTITY_CREDENTIALS, other, error))
+    return FALSE;
+  return identity_keyfile_take_back (self->config->state_path, IDENTITY_CREDENTIALS, own, error);
+}
+
 IdentityKey *
 identity_keyring_ensure_credentials (const IdentityKeyring *self, TpmLink *link, GError **error)
 {
@@ -252,8 +268,10 @@ identity_keyring_ensure_credentials (const IdentityKeyring *self, TpmLink *link,
   g_autoptr (GError) unread = NULL;
   g_autoptr (GError) absent = NULL;
   TpmPublic public;
-  gboolean has_file = identity_keyfile_load (self->config->state_path, IDENTITY_CREDENTIALS, &file, &unread);
 
+  if (!exchange_kept (self, error))
+    return NULL;
+  gboolean has_file = identity_keyfile_load (self->config->state_path, IDENTITY_CREDENTIALS, &file, &unread);
   if (self->mode == IDENTITY_MODE_TPM && find (self, link, &public, &absent))
     return take_found (self, &file, has_file || is_file_of_no_use (unread), &public, error);
   if (absent != NULL && !g_error_matches (absent, TPMID_ERROR, TPMID_ERROR_NOT_FOUND))

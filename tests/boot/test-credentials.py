@@ -37,8 +37,9 @@ DECRYPT = 'test "$(tpmidctl decrypt --scheme pkcs1 --in $TPMID_DEV_STATE/c)" = s
 
 
 def boot(folder, *options, script="true", check=True, prefix=()):
-    """One boot of the device in folder; returns the process, whose stdout is script's."""
-    result = subprocess.run([*prefix, ROOT / "scripts" / "dev", "--state", folder, *options, "--", "sh", "-ec", FUNCTIONS + script],
+    """One boot of the device in folder, on a TPM that tpm2-tools use too (but with --exclusive); returns the process, whose stdout is script's."""
+    result = subprocess.run([*prefix, ROOT / "scripts" / "dev", "--state", folder, *([] if "--exclusive" in options else ["--shared"]),
+                             *(option for option in options if option != "--exclusive"), "--", "sh", "-ec", FUNCTIONS + script],
                             capture_output=True, text=True, timeout=LIMIT, stdin=subprocess.DEVNULL)
     if check:
         expect_equal(result.returncode, 0, f"scripts/dev: {result.stdout}{result.stderr}")
@@ -200,7 +201,7 @@ def test_owner_password_of_others_is_named_and_spares_the_identity(folder):
     found = read(folder, script="settled; head -c 32 /dev/urandom >$TPMID_DEV_STATE/d; tpmidctl sign --digest $TPMID_DEV_STATE/d --out /dev/null")
     expect_equal((found.key["state"], found.status["mode"]), ("failed", "tpm"))
     expect("owner" in found.key["problem"], found.key["problem"])
-    expect_equal(found.handles, ["0x81005401"])
+    expect_equal(found.handles, ["0x81005400", "0x81005401"])
     boot(folder, *OFF, script="tpm2_changeauth -Q -c owner -p pass")
     expect_usable(read(folder))
 
@@ -209,7 +210,7 @@ def test_switched_off_makes_no_key(folder):
     result = boot(folder, *OFF, script="for i in $(seq 30); do idle && break; sleep 0.1; done; tpm2_getcap handles-persistent; tpmidctl keys show credentials",
                   check=False)
     expect_equal(result.returncode, 4, result.stderr)
-    expect_equal(result.stdout.split(), ["-", "0x81005401"])
+    expect_equal(result.stdout.split(), ["-", "0x81005400", "-", "0x81005401"])
     expect(not key_file(folder).exists(), "there is a key file")
 
 
@@ -241,7 +242,7 @@ def test_shared_holds_nothing_between_jobs(folder):
 
 def test_exclusive_leaves_no_session_and_no_object_behind(folder):
     end = "kill $TPMID_DEV_PID; for i in $(seq 100); do test -d /proc/$TPMID_DEV_PID/fd && ls /proc/$TPMID_DEV_PID/fd >/dev/null 2>&1 || break; sleep 0.1; done"
-    out = boot(folder, script=f"""{{ {ENCRYPT}; {DECRYPT}; }} >&2
+    out = boot(folder, "--exclusive", script=f"""{{ {ENCRYPT}; {DECRYPT}; }} >&2
         {handles('loaded-session')}; {{ {end}; sleep 0.2; }} >&2; echo ended
         {handles('transient')}; {handles('loaded-session')}; {handles('saved-session')}""").stdout
     held, left = out.split("ended\n")

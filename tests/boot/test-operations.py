@@ -107,10 +107,18 @@ def pair(folder):
     return key.read_bytes() if key.exists() else None, certificate(folder).read_bytes()
 
 
+def reference_of_credentials(folder):
+    wait = "until tpmidctl keys show credentials --json > {0}/c.json && grep -q usable {0}/c.json; do sleep 0.1; done; cat {0}/c.json"
+    return json.loads(boot(folder, script=wait.format(folder)).stdout)["reference"]
+
+
 def test_migration_to_software_and_back_brings_the_same_identity_back(folder):
     first = status(folder, script="tpmidctl serial set SN-3")
     in_tpm = pair(folder)
+    credentials = reference_of_credentials(folder)
     moved = status(folder, script="tpmidctl migrate to-software --yes")
+    credentials_in_software = reference_of_credentials(folder)
+    expect(credentials_in_software != credentials, "the TPM's key credentials cannot be used in software")
     expect_ends_in(moved, 7, "software", "migrated")
     expect_equal((moved["serial"], moved["operation"]["state"], marker(folder)), ("SN-3", "done", None))
     in_software = pair(folder)
@@ -118,9 +126,9 @@ def test_migration_to_software_and_back_brings_the_same_identity_back(folder):
     expect_ends_in(status(folder), 7, "software", "migrated")
     back = status(folder, script="tpmidctl migrate to-tpm --yes")
     expect_ends_in(back, 11, "tpm", "found")
-    expect_equal((back["key"], pair(folder)), (first["key"], in_tpm))
+    expect_equal((back["key"], pair(folder), reference_of_credentials(folder)), (first["key"], in_tpm, credentials))
     again = status(folder, script="tpmidctl migrate to-software --yes")
-    expect_equal((again["key"], pair(folder)), (moved["key"], in_software))
+    expect_equal((again["key"], pair(folder), reference_of_credentials(folder)), (moved["key"], in_software, credentials_in_software))
 
 
 def test_migrated_device_runs_without_its_tpm(folder):

@@ -201,8 +201,7 @@ FOUND = frozenset({11})
 MENDED = frozenset({11, 12})
 ARCHIVE = r"persist/tpmidd/archive/.*"
 SLOTS = r"persist/tpmidd/slots/(current|next|previous|previous\.cert)\.pem"
-KEPT = r"persist/tpmidd/kept/(software\.key|software\.cert|tpm\.cert)\.pem"
-SET_ASIDE = r"persist/tpmidd/keys/credentials\.pem\.orphaned(\.\d)?"
+KEPT = r"persist/tpmidd/kept/(software\.key|software\.cert|tpm\.cert|credentials\.tpm|credentials\.software)\.pem"
 # A device in mode software has no storage root key at hand to hide the platform's new password behind.
 CLOSES_PLATFORM = r"^TPM2_(CreatePrimary|HierarchyChangeAuth)$"
 IN_TPM = (crash_checks.PARENT, crash_checks.DEVICE, crash_checks.CREDENTIALS)
@@ -219,7 +218,7 @@ SCENARIOS = [
     Scenario("certificate-regenerated", provisioned, without(CERTIFICATE, COPY), rows=MENDED),
     Scenario("persist-lost", provisioned, lose_persist, rows=MENDED),
     Scenario("software-device-gets-tpm", software, without(CERTIFICATE), rows=MADE, keeps_identity=False,
-             files=(r"config/device\.key\.pem\.archived", r"persist/tpmidd/keys/credentials\.pem\.orphaned"), always=software_key_is_archived),
+             files=(r"config/device\.key\.pem\.archived", KEPT), always=software_key_is_archived),
     # A method
     Scenario("serial-set", provisioned, act=("serial", "set", SERIAL), rows=FOUND, serials=("", SERIAL), kept=serial_is_set, again=(0,),
              may_leave_serial_unwritten=True, after_again=serial_can_be_set),
@@ -239,9 +238,9 @@ SCENARIOS = [
     Scenario("reprovision", provisioned, exchange_tpm, act=("reprovision", "--yes"), needs=("reprovision",), modes=("tpm", "fault"),
              keeps_identity=False, files=(ARCHIVE,), kept=identity_is_new),
     Scenario("migrate-to-tpm", software, act=("migrate", "to-tpm", "--yes"), needs=("migrate",), modes=("tpm", "software"),
-             keeps_identity=False, files=(KEPT, SET_ASIDE), handles=IN_TPM, kept=mode_is("tpm"), quiet=CLOSES_PLATFORM),
+             keeps_identity=False, files=(KEPT,), handles=IN_TPM, kept=mode_is("tpm"), quiet=CLOSES_PLATFORM),
     Scenario("migrate-to-software", provisioned, act=("migrate", "to-software", "--yes"), needs=("migrate",), modes=("tpm", "software"),
-             keeps_identity=False, files=(KEPT, SET_ASIDE), handles=IN_TPM, kept=mode_is("software"), quiet=CLOSES_PLATFORM),
+             keeps_identity=False, files=(KEPT,), handles=IN_TPM, kept=mode_is("software"), quiet=CLOSES_PLATFORM),
     Scenario("rotate-begin", provisioned, act=("rotate", "begin"), needs=("rotate",), rows=FOUND, files=(SLOTS,), kept=next_key_is_there,
              again=(0,)),
     Scenario("rotate-commit", provisioned, told("rotate", "begin"), act=("rotate", "commit", "--yes"), needs=("rotate",), rows=MENDED,
@@ -249,9 +248,9 @@ SCENARIOS = [
     Scenario("rotate-rollback", provisioned, told("rotate", "begin"), act=("rotate", "rollback", "--yes"), needs=("rotate",), rows=FOUND,
              files=(SLOTS,)),
     Scenario("rotate-rollback-after-commit", provisioned, told_each(("rotate", "begin"), ("rotate", "commit", "--yes")),
-             act=("rotate", "rollback", "--yes"), needs=("rotate",), rows=MENDED, keeps_identity=False, files=(SLOTS,), kept=identity_is_new),
+             act=("rotate", "rollback", "--yes"), needs=("rotate",), rows=MENDED, keeps_identity=False, exchanges=True, files=(SLOTS,)),
     Scenario("migrate-back-to-tpm", provisioned, told("migrate", "to-software", "--yes"), act=("migrate", "to-tpm", "--yes"),
-             needs=("migrate",), modes=("tpm", "software"), keeps_identity=False, exchanges=True, files=(KEPT, SET_ASIDE), handles=IN_TPM,
+             needs=("migrate",), modes=("tpm", "software"), keeps_identity=False, exchanges=True, files=(KEPT,), handles=IN_TPM,
              kept=mode_is("tpm"), quiet=CLOSES_PLATFORM),
     Scenario("certificate-install", provisioned, make_chain, act=("cert", "install", "{device}/chain.pem"), needs=("cert", "install"),
              rows=MENDED, files=(ARCHIVE,), kept=certificate_is_installed, again=(0,)),
