@@ -42,3 +42,12 @@ base_hex_decode (const char *hex, guint8 *data, gsize size)
     }
   return TRUE;
 }
+
+GBytes *
+base_hex_decode_bytes (const char *hex)
+{
+  gsize size = strlen (hex) / 2;
+  g_autofree guint8 *data = g_malloc (size + 1);
+
+  return base_hex_decode (hex, data, size) ? g_bytes_new (data, size) : NULL;
+}

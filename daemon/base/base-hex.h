@@ -28,4 +28,11 @@ char *base_hex_encode_bytes (GBytes *bytes);
  */
 gboolean base_hex_decode (const char *hex, guint8 *data, gsize size);
 
+/**
+ * base_hex_decode_bytes:
+ *
+ * Returns: (transfer full) (nullable): the bytes; %NULL where @hex is anything but pairs of hex digits
+ */
+GBytes *base_hex_decode_bytes (const char *hex);
+
 G_END_DECLS

@@ -65,6 +65,32 @@ check_tpm_policy (const BaseConfig *config, GError **error)
   return FALSE;
 }
 
+/* The job of a caller that does not wait for it any more may yet do what it was to do; another that failed may have done a part. */
+static gboolean
+is_harmless (const GError *error)
+{
+  static const TpmidError harmless[] = {
+    TPMID_ERROR_INVALID_ARGUMENT, TPMID_ERROR_NOT_FOUND, TPMID_ERROR_EXISTS, TPMID_ERROR_WRONG_STATE, TPMID_ERROR_CERTIFICATE_MISMATCH,
+    TPMID_ERROR_NOT_SUPPORTED, TPMID_ERROR_BUSY, TPMID_ERROR_NO_DEVICE,
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (harmless); i++)
+    if (g_error_matches (error, TPMID_ERROR, (gint) harmless[i]))
+      return TRUE;
+  return FALSE;
+}
+
+static void
+fail (IdentityAdmin *self, GTask *task, GError *error)
+{
+  identity_lifecycle_look_after_tpm (self->lifecycle);
+  if (!is_harmless (error))
+    identity_lifecycle_look_again (self->lifecycle);
+  if (g_error_matches (error, TPMID_ERROR, TPMID_ERROR_NO_DEVICE))
+    error->code = TPMID_ERROR_NOT_SUPPORTED;
+  g_task_return_error (task, error);
+}
+
 /* --- operations --- */
 
 static gboolean
@@ -100,6 +126,13 @@ find_rule (IdentityOperation operation)
   g_assert_not_reached (); /* no other operation begins on its own */
 }
 
+static gboolean
+is_there_already (const IdentityReport *report, IdentityOperation operation)
+{
+  return (operation == IDENTITY_OPERATION_MIGRATE_TO_TPM && report->mode == IDENTITY_MODE_TPM)
+         || (operation == IDENTITY_OPERATION_MIGRATE_TO_SOFTWARE && report->mode == IDENTITY_MODE_SOFTWARE);
+}
+
 /* A reset is taken in any state: it is kept until the TPM can be used. */
 static gboolean
 check_operation (IdentityAdmin *self, const IdentityReport *report, IdentityOperation operation, GError **error)
@@ -110,55 +143,75 @@ check_operation (IdentityAdmin *self, const IdentityReport *report, IdentityOper
     return FALSE;
   if (operation == IDENTITY_OPERATION_RESET)
     return TRUE;
+  if (is_there_already (report, operation))
+    return TRUE;
   const OperationRule *rule = find_rule (operation);
   if (report->mode != rule->mode)
     return fail_state (report, rule->what_fits, error);
   return !rule->needs_tpm || has_tpm (self) || fail_state (report, "this needs a TPM that can be used", error);
 }
 
-static gboolean
-is_there_already (const IdentityReport *report, IdentityOperation operation)
-{
-  return report != NULL
-         && ((operation == IDENTITY_OPERATION_MIGRATE_TO_TPM && report->mode == IDENTITY_MODE_TPM)
-             || (operation == IDENTITY_OPERATION_MIGRATE_TO_SOFTWARE && report->mode == IDENTITY_MODE_SOFTWARE));
-}
-
 typedef struct
 {
   const BaseConfig *config;
   IdentityOperation operation;
-  gboolean with_keys;
+  gboolean with_keys, is_there;
 } Beginning;
 
-static void
-begin_in_thread (GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+/* TPM thread: nothing else touches the journal, and no operation begins between the steps of another */
+
+static gpointer
+identity_admin_begin_job (TpmLink *link, gpointer data, GError **error)
 {
   const Beginning *beginning = data;
-  g_autoptr (GError) error = NULL;
+  gboolean is_begun;
 
-  if (identity_operation_begin (beginning->config, beginning->operation, beginning->with_keys, &error))
-    g_task_return_boolean (task, TRUE);
-  else
-    g_task_return_error (task, g_steal_pointer (&error));
+  if (!identity_operation_begin (beginning->config, beginning->operation, beginning->with_keys, beginning->is_there, &is_begun, error))
+    return NULL;
+  return g_memdup2 (&is_begun, sizeof is_begun);
 }
+
+/* main thread */
 
 static void
 on_begun (GObject *source, GAsyncResult *result, gpointer user_data)
 {
-  IdentityAdmin *self = IDENTITY_ADMIN (source);
-  const Beginning *beginning = g_task_get_task_data (G_TASK (result));
   g_autoptr (GTask) task = user_data;
+  IdentityAdmin *self = g_task_get_source_object (task);
+  IdentityOperation operation = (IdentityOperation) GPOINTER_TO_UINT (g_task_get_task_data (task));
   g_autoptr (GError) error = NULL;
+  g_autofree gboolean *is_begun = tpm_queue_push_finish (result, &error);
 
-  if (!g_task_propagate_boolean (G_TASK (result), &error))
+  if (is_begun == NULL)
     {
-      g_task_return_error (task, g_steal_pointer (&error));
+      fail (self, task, g_steal_pointer (&error));
       return;
     }
-  base_log (G_LOG_LEVEL_MESSAGE, BASE_LOG_ID_OPERATION, NULL, "%s was asked for over the bus", identity_operation_name (beginning->operation));
-  identity_lifecycle_begin (self->lifecycle, beginning->operation);
+  if (*is_begun)
+    {
+      base_log (G_LOG_LEVEL_MESSAGE, BASE_LOG_ID_OPERATION, NULL, "%s was asked for over the bus", identity_operation_name (operation));
+      identity_lifecycle_begin (self->lifecycle, operation);
+    }
   g_task_return_boolean (task, TRUE);
+}
+
+static void
+push_beginning (IdentityAdmin *self, const IdentityReport *report, IdentityOperation operation, GTask *task)
+{
+  Beginning *beginning = g_new0 (Beginning, 1);
+  TpmJob job = {
+    .operation = "begin-operation",
+    .priority = TPM_PRIORITY_URGENT,
+    .deadline_ms = self->config->request_timeout_sec * 1000,
+    .run = identity_admin_begin_job,
+    .request = beginning,
+    .request_free = g_free,
+    .result_free = g_free,
+  };
+
+  *beginning = (Beginning) { self->config, operation, report->row == 9, is_there_already (report, operation) };
+  g_task_set_task_data (task, GUINT_TO_POINTER (operation), NULL);
+  tpm_queue_push_async (self->queue, &job, NULL, on_begun, task);
 }
 
 void
@@ -168,21 +221,10 @@ identity_admin_begin_async (IdentityAdmin *self, IdentityOperation operation, GA
   const IdentityReport *report = identity_lifecycle_peek_report (self->lifecycle);
   g_autoptr (GError) error = NULL;
 
-  if (is_there_already (report, operation))
-    {
-      g_task_return_boolean (task, TRUE);
-      return;
-    }
-  if (!check_operation (self, report, operation, &error))
-    {
-      g_task_return_error (task, g_steal_pointer (&error));
-      return;
-    }
-  Beginning *beginning = g_new0 (Beginning, 1);
-  *beginning = (Beginning) { self->config, operation, report->row == 9 };
-  g_autoptr (GTask) inner = g_task_new (self, NULL, on_begun, g_steal_pointer (&task));
-  g_task_set_task_data (inner, beginning, g_free);
-  g_task_run_in_thread (inner, begin_in_thread);
+  if (check_operation (self, report, operation, &error))
+    push_beginning (self, report, operation, g_steal_pointer (&task));
+  else
+    g_task_return_error (task, g_steal_pointer (&error));
 }
 
 gboolean
@@ -200,6 +242,7 @@ typedef gboolean (*JobFunc) (TpmLink *link, const Request *request, GError **err
 struct Request
 {
   JobFunc run;
+  gboolean is_about_identity;
   const BaseConfig *config;
   char *argument;
   IdentityBackend *key;   /* (nullable) */
@@ -292,11 +335,37 @@ G_STATIC_ASSERT (G_N_ELEMENTS (jobs) == IDENTITY_ADMIN_N_JOBS);
 
 /* TPM thread */
 
+/* What came between the call and its turn may have made another device of it, or be half-way. */
+static gboolean
+check_unchanged (const Request *request, GError **error)
+{
+  g_autoptr (IdentityJournal) journal = NULL;
+  g_autoptr (IdentityRecord) record = NULL;
+
+  if (!identity_journal_load (request->config->state_path, &journal, error))
+    return FALSE;
+  if (journal->operation != IDENTITY_OPERATION_NONE)
+    {
+      g_set_error (error, TPMID_ERROR, TPMID_ERROR_BUSY, "%s is under way; try again when it has ended", identity_operation_name (journal->operation));
+      return FALSE;
+    }
+  if (!request->is_about_identity)
+    return TRUE;
+  if (!identity_store_load (request->config->state_path, &record, error))
+    return FALSE;
+  if (request->record == NULL || g_strcmp0 (record->key_reference, request->record->key_reference) == 0)
+    return TRUE;
+  g_set_error (error, TPMID_ERROR, TPMID_ERROR_WRONG_STATE, "the device has got another identity key meanwhile; look at it again");
+  return FALSE;
+}
+
 static gpointer
 identity_admin_run_job (TpmLink *link, gpointer data, GError **error)
 {
   const Request *request = data;
 
+  if (!check_unchanged (request, error))
+    return NULL;
   return request->run (link, request, error) ? g_array_new (FALSE, FALSE, sizeof (IdentityHandle)) : NULL;
 }
 
@@ -336,24 +405,6 @@ log_done (const Call *call)
     base_log (G_LOG_LEVEL_MESSAGE, BASE_LOG_ID_SERIAL_SET, fields, "the serial number is %s", call->argument);
   else if (call->job != IDENTITY_ADMIN_LIST_HANDLES)
     base_log (G_LOG_LEVEL_MESSAGE, BASE_LOG_ID_OPERATION, fields, "%s is done", jobs[call->job].operation);
-}
-
-/* The job of a caller that does not wait for it any more may yet do what it was to do. */
-static gboolean
-may_still_happen (const GError *error)
-{
-  return g_error_matches (error, TPMID_ERROR, TPMID_ERROR_TIMEOUT) || g_error_matches (error, TPMID_ERROR, TPMID_ERROR_CANCELLED);
-}
-
-static void
-fail (IdentityAdmin *self, GTask *task, GError *error)
-{
-  identity_lifecycle_look_after_tpm (self->lifecycle);
-  if (may_still_happen (error))
-    identity_lifecycle_look_again (self->lifecycle);
-  if (g_error_matches (error, TPMID_ERROR, TPMID_ERROR_NO_DEVICE))
-    error->code = TPMID_ERROR_NOT_SUPPORTED;
-  g_task_return_error (task, error);
 }
 
 static void
@@ -397,6 +448,13 @@ check_job (IdentityAdmin *self, const IdentityReport *report, IdentityAdminJob j
   if (!check_ready (report, error) || (jobs[job].needs_tpm && !check_tpm_policy (self->config, error)))
     return FALSE;
   gboolean has_identity = report->mode == IDENTITY_MODE_TPM || report->mode == IDENTITY_MODE_SOFTWARE;
+  if (jobs[job].needs_identity && identity_lifecycle_is_writing (self->lifecycle))
+    {
+      g_set_error (error, TPMID_ERROR, TPMID_ERROR_BUSY, "files of this device cannot be written at the moment (tpmidctl status); try again");
+      return FALSE;
+    }
+  if (job != IDENTITY_ADMIN_LIST_HANDLES && (g_str_equal (report->operation_state, "waiting") || g_str_equal (report->operation_state, "failed")))
+    return fail_state (report, "an operation is under way that could not go on; tpmidctl status says why", error);
   if (jobs[job].needs_identity && !has_identity)
     return fail_state (report, "this needs a device that has its identity; tpmidctl status says what to do", error);
   if (jobs[job].needs_tpm_identity && report->mode != IDENTITY_MODE_TPM)
@@ -412,6 +470,7 @@ make_request (IdentityAdmin *self, const IdentityReport *report, IdentityAdminJo
   Request *request = g_new0 (Request, 1);
 
   request->run = jobs[job].run;
+  request->is_about_identity = jobs[job].needs_identity;
   request->config = self->config;
   request->argument = g_strdup (argument);
   request->key = report->key != NULL ? identity_backend_ref (report->key) : NULL;

@@ -8,6 +8,7 @@
 #include "identity-marker.h"
 #include "identity-reset.h"
 #include "identity-rotation.h"
+#include "identity-serial.h"
 #include "identity-slots.h"
 #include "tpm-hierarchy.h"
 #include "tpm-make.h"
@@ -62,11 +63,15 @@ end_operation (IdentityReport *report)
       report->operation_error = TPMID_ERROR_FAILED;
       return;
     }
-  report->pending |= IDENTITY_PENDING_OPERATION;
+  if (journal->operation == IDENTITY_OPERATION_RESET && report->mode != IDENTITY_MODE_TPM)
+    {
+      report->operation_state = "waiting";
+      return;
+    }
+  report->has_to_end = TRUE;
   if (journal->operation != IDENTITY_OPERATION_RESET)
     return;
-  if (report->mode == IDENTITY_MODE_TPM)
-    report->reason = "reset";
+  report->reason = "reset";
   if (journal->shortfall == NULL)
     return;
   report->operation_state = "incomplete";
@@ -288,11 +293,18 @@ prepare_certificate (IdentityReport *report, TpmLink *link, const BaseConfig *co
 
 /* An interrupted reset may have taken it from the TPM before the facts were gathered. */
 static void
-set_serial (IdentityReport *report, const char *serial, const char *source)
+set_serial (IdentityReport *report, const char *content)
 {
+  g_autoptr (GBytes) bytes = content != NULL ? base_hex_decode_bytes (content) : NULL;
+  gsize size;
+  const guint8 *raw = bytes != NULL ? g_bytes_get_data (bytes, &size) : NULL;
+  char *serial = raw != NULL ? identity_serial_clean (raw, size) : NULL;
+
+  if (serial == NULL)
+    return;
   g_free (report->serial);
-  report->serial = g_strdup (serial);
-  report->serial_source = source;
+  report->serial = serial;
+  report->serial_source = "tpm-nv";
 }
 
 /* The one row that takes something away. */
@@ -309,8 +321,8 @@ carry_out_reset (IdentityReport *report, TpmLink *link, const BaseConfig *config
   identity_ownership_prepare (link, config, &report->ownership);
   if (!identity_reset_restore (link, config, journal, &cause))
     set_operation_failed (report, cause);
-  else if (journal->serial != NULL)
-    set_serial (report, journal->serial, "tpm-nv");
+  else
+    set_serial (report, journal->serial);
   return TRUE;
 }
 
@@ -414,6 +426,15 @@ is_operation_open (const IdentityReport *report)
   return strcmp (report->operation_state, "failed") == 0 || strcmp (report->operation_state, "waiting") == 0;
 }
 
+/* The way out of a fault in the middle of an operation is its end. */
+static void
+set_open_hint (IdentityReport *report)
+{
+  g_free (report->hint);
+  report->hint = g_strdup_printf ("%s is under way and could not go on (%s). tpmidd tries again.",
+                                  identity_operation_name (report->journal->operation), report->operation_detail);
+}
+
 IdentityReport *
 identity_boot_execute (TpmLink *link, const BaseConfig *config, const IdentityFacts *facts)
 {
@@ -437,6 +458,8 @@ identity_boot_execute (TpmLink *link, const BaseConfig *config, const IdentityFa
     prepare_identity (report, link, config, facts);
   else
     remember_identity (report, facts);
+  if (report->mode == IDENTITY_MODE_FAULT && is_operation_open (report))
+    set_open_hint (report);
 
   add_found_problems (report, facts);
   end_operation (report);

@@ -62,7 +62,7 @@ typedef struct
 {
   const BaseConfig *config;
   TpmLink *link;
-  gboolean takes_requests;
+  IdentityLook look;
   IdentityFacts *facts;
 } Work;
 
@@ -75,6 +75,13 @@ work_free (gpointer data)
   g_free (work);
 }
 
+/* At boot, and as long as one from then could not be begun. */
+static gboolean
+takes_requests (const IdentityDecider *self)
+{
+  return self->report == NULL || strcmp (self->report->operation_state, "waiting") == 0 || strcmp (self->report->operation_state, "failed") == 0;
+}
+
 static Work *
 work_new (IdentityDecider *self)
 {
@@ -82,8 +89,7 @@ work_new (IdentityDecider *self)
 
   work->config = self->config;
   work->link = tpm_queue_peek_link (self->queue);
-  /* At boot, and as long as one from then is kept. */
-  work->takes_requests = self->report == NULL || strcmp (self->report->operation_state, "waiting") == 0;
+  work->look = takes_requests (self) ? IDENTITY_LOOK_AT_BOOT : IDENTITY_LOOK_AGAIN;
   return work;
 }
 
@@ -110,7 +116,7 @@ identity_decider_decide_job (TpmLink *link, gpointer data, GError **error)
 {
   Work *work = data;
 
-  return identity_facts_gather (work->link, work->config, work->takes_requests);
+  return identity_facts_gather (work->link, work->config, work->look);
 }
 
 static gpointer
@@ -127,7 +133,7 @@ static void
 decide_without_tpm_in_thread (GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
 {
   Work *work = data;
-  g_autoptr (IdentityFacts) facts = identity_facts_gather (NULL, work->config, work->takes_requests);
+  g_autoptr (IdentityFacts) facts = identity_facts_gather (NULL, work->config, IDENTITY_LOOK_ASIDE);
 
   /* The TPM thread may be making keys at this moment: here nothing is made. */
   g_assert (facts->decision.actions == 0);

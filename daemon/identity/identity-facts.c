@@ -268,12 +268,12 @@ compare_anchor (IdentityFacts *facts, TpmLink *link)
 }
 
 static void
-look_for_operation (IdentityFacts *facts, TpmLink *link, const BaseConfig *config, gboolean takes_requests)
+look_for_operation (IdentityFacts *facts, TpmLink *link, const BaseConfig *config, IdentityLook look)
 {
   TpmLink *usable = facts->inputs.tpm == IDENTITY_TPM_READY ? link : NULL;
 
   identity_ownership_prepare (usable, config, &facts->ownership);
-  identity_operation_prepare (usable, config, takes_requests, &facts->ownership, &facts->operation);
+  identity_operation_prepare (usable, config, look, &facts->ownership, &facts->operation);
   if (facts->operation.is_reset_wanted)
     facts->inputs.request = IDENTITY_REQUEST_RESET;
   if (facts->operation.problem != NULL)
@@ -283,6 +283,9 @@ look_for_operation (IdentityFacts *facts, TpmLink *link, const BaseConfig *confi
 static void
 decide (IdentityFacts *facts)
 {
+  /* Between the old identity and the new one: without its TPM the device waits for it, and becomes nobody else. */
+  if (facts->operation.is_half_done && facts->inputs.tpm != IDENTITY_TPM_READY && facts->inputs.record != IDENTITY_RECORD_UNREADABLE)
+    facts->inputs.record = IDENTITY_RECORD_TPM;
   identity_decide (&facts->inputs, &facts->decision);
   if (facts->decision.request_kept)
     add_problem (facts, "reset: a factory reset was requested; the request is kept until the TPM can be used");
@@ -299,7 +302,7 @@ count_commands (TpmLink *link)
 }
 
 IdentityFacts *
-identity_facts_gather (TpmLink *link, const BaseConfig *config, gboolean takes_requests)
+identity_facts_gather (TpmLink *link, const BaseConfig *config, IdentityLook look)
 {
   g_autoptr (IdentityFacts) facts = g_new0 (IdentityFacts, 1);
   g_autofree char *serial_problem = NULL;
@@ -310,7 +313,7 @@ identity_facts_gather (TpmLink *link, const BaseConfig *config, gboolean takes_r
 
   look_for_tpm (facts, link, config);
   facts->is_open = facts->inputs.tpm == IDENTITY_TPM_READY;
-  look_for_operation (facts, link, config, takes_requests);
+  look_for_operation (facts, link, config, look);
   look_for_record (facts, config);
   look_for_tpm_key (facts, link, config);
   look_for_software_key (facts, config);

@@ -37,9 +37,9 @@ typedef struct
 
 /**
  * identity_facts_gather:
- * @link: (nullable): the TPM, not necessarily open; %NULL when it holds its thread and does not answer: then it counts
+ * @link: (nullable): the TPM, not necessarily open; %NULL (with LOOK_ASIDE) when it holds its thread and does not answer: then it counts
  *   as unusable
- * @takes_requests: see identity_operation_prepare()
+ * @look: see identity_operation_prepare()
  *
  * TPM thread; with a %NULL @link any thread. Carries out an operation that is under way (identity_operation_prepare()), reads everything the
  * decision needs, and decides. Where no operation is under way it changes nothing, but for one thing: a certificate
@@ -48,7 +48,7 @@ typedef struct
  *
  * Returns: (transfer full): the facts
  */
-IdentityFacts *identity_facts_gather (TpmLink *link, const BaseConfig *config, gboolean takes_requests);
+IdentityFacts *identity_facts_gather (TpmLink *link, const BaseConfig *config, IdentityLook look);
 
 /* Returns: where the identity key is, or will be */
 guint32 identity_facts_key_handle (const IdentityFacts *facts, const BaseConfig *config);

@@ -43,6 +43,9 @@ identity_journal_copy (const IdentityJournal *journal)
   IdentityJournal *copy = g_new0 (IdentityJournal, 1);
 
   copy->operation = journal->operation;
+  copy->is_erasing = journal->is_erasing;
+  copy->is_cleared = journal->is_cleared;
+  copy->keeps_tpm = journal->keeps_tpm;
   copy->is_carried_out = journal->is_carried_out;
   copy->with_keys = journal->with_keys;
   copy->stamp = g_strdup (journal->stamp);
@@ -97,6 +100,9 @@ parse (GBytes *bytes, const char *path, IdentityJournal **ret_journal, GError **
   IdentityJournal *journal = identity_journal_new (operation);
   g_free (journal->stamp);
   journal->stamp = g_key_file_get_string (file, GROUP, "stamp", NULL);
+  journal->is_erasing = g_key_file_get_boolean (file, GROUP, "erasing", NULL);
+  journal->is_cleared = g_key_file_get_boolean (file, GROUP, "cleared", NULL);
+  journal->keeps_tpm = g_key_file_get_boolean (file, GROUP, "keeps-tpm", NULL);
   journal->is_carried_out = g_key_file_get_boolean (file, GROUP, "carried-out", NULL);
   journal->with_keys = g_key_file_get_boolean (file, GROUP, "with-keys", NULL);
   journal->serial = g_key_file_get_string (file, GROUP, "serial", NULL);
@@ -141,6 +147,9 @@ identity_journal_save (const char *state_path, const IdentityJournal *journal, G
   g_assert (journal->operation != IDENTITY_OPERATION_NONE);
   set_string (file, "operation", identity_operation_name (journal->operation));
   set_string (file, "stamp", journal->stamp);
+  g_key_file_set_boolean (file, GROUP, "erasing", journal->is_erasing);
+  g_key_file_set_boolean (file, GROUP, "cleared", journal->is_cleared);
+  g_key_file_set_boolean (file, GROUP, "keeps-tpm", journal->keeps_tpm);
   g_key_file_set_boolean (file, GROUP, "carried-out", journal->is_carried_out);
   g_key_file_set_boolean (file, GROUP, "with-keys", journal->with_keys);
   set_string (file, "serial", journal->serial);

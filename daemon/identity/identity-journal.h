@@ -9,6 +9,8 @@ G_BEGIN_DECLS
  * STATE/journal: the one operation under way that makes another device of this one, or keeps it the same with another key. It is there from
  * the moment when the operation is wanted until all of it is on disk and in the TPM; a boot that finds it carries on. Each operation is a
  * row of steps that may be repeated from any point.
+ *
+ * The TPM thread alone writes it, so that no operation can come between the steps of another.
  */
 
 typedef enum
@@ -38,10 +40,14 @@ const char *identity_operation_name (IdentityOperation operation);
 typedef struct
 {
   IdentityOperation operation;
+  gboolean is_erasing;     /* reset: from now on there is no way back */
+  gboolean is_cleared;     /* reset: TPM2_Clear is done */
+  gboolean keeps_tpm;      /* reset: the TPM must not be cleared, see @shortfall */
   gboolean is_carried_out; /* what the operation takes away is gone; the boot decision makes what is to come */
   gboolean with_keys;      /* reprovision: the TPM is another one, so what belongs to the old one goes along */
   char *stamp;             /* of its beginning: names the folder of what is archived */
-  char *serial;            /* reset: the serial number that goes from the old state of the TPM into the new one; %NULL: none */
+  char *serial;            /* reset: content of the serial number's NV index, hex, that goes from the old state of the TPM into the new one;
+                              %NULL: none */
   char *token;             /* reset by the kernel command line: SHA-256 of the token, hex */
   char *shortfall;         /* reset: why the TPM was not cleared: the reset is incomplete; a sentence */
 } IdentityJournal;
@@ -65,11 +71,11 @@ gboolean identity_journal_load (const char *state_path, IdentityJournal **ret_jo
  * @journal: of an operation
  * @error: TPMID_ERROR_STORAGE
  *
- * Any thread. On stable storage when it returns.
+ * TPM thread. On stable storage when it returns.
  */
 gboolean identity_journal_save (const char *state_path, const IdentityJournal *journal, GError **error);
 
-/* Any thread: the operation is over. */
+/* TPM thread: the operation is over. */
 gboolean identity_journal_remove (const char *state_path, GError **error);
 
 G_END_DECLS

@@ -19,6 +19,7 @@ struct _IdentityKeys
   gboolean is_decided, is_closed;
   GHashTable *entries; /* name -> IdentityKey; from the boot decision on the truth, that the files follow */
 
+  char *forgotten; /* (nullable): stamp of the operation that took all keys */
   gboolean is_at_credentials; /* a job looks for the key, or makes it */
   gboolean again;             /* and once more when it is done */
   guint retry_timer, retry_sec;
@@ -33,6 +34,7 @@ identity_keys_finalize (GObject *object)
 
   g_clear_handle_id (&self->retry_timer, g_source_remove);
   g_hash_table_unref (self->entries);
+  g_free (self->forgotten);
   identity_backoff_unref (self->backoff);
   G_OBJECT_CLASS (identity_keys_parent_class)->finalize (object);
 }
@@ -443,8 +445,11 @@ forget_all (IdentityKeys *self, const IdentityReport *report)
 {
   const IdentityJournal *journal = report->journal;
 
-  if (journal == NULL || !journal->is_carried_out || (journal->operation != IDENTITY_OPERATION_RESET && !journal->with_keys))
+  if (journal == NULL || !journal->is_carried_out || (journal->operation != IDENTITY_OPERATION_RESET && !journal->with_keys)
+      || g_strcmp0 (journal->stamp, self->forgotten) == 0)
     return FALSE;
+  g_free (self->forgotten);
+  self->forgotten = g_strdup (journal->stamp);
   g_hash_table_remove_all (self->entries);
   return TRUE;
 }

@@ -12,6 +12,7 @@
 
 #define TICK_SEC 2                /* while something is not as it should be */
 #define DECIDE_MAX_SEC 300        /* longest pause before deciding again, where that costs TPM commands */
+#define WAITERS_LIMIT_SEC 5       /* who did something that is done hears so, even if the TPM does not let it be looked at */
 #define STOP_LIMIT_SEC 5          /* for files that are being written when the daemon stops */
 
 struct _IdentityLifecycle
@@ -25,9 +26,9 @@ struct _IdentityLifecycle
   IdentityDecider *decider;
   IdentityWriter *writer;
   GStrv problems;           /* the report's, the files' and the TPM's, for the outside */
-  IdentityOperation begun;  /* and not told of by a report yet */
-  IdentityOperationStatus operation;
+  IdentityProgress *progress;
   GPtrArray *waiters;       /* of GTask: jobs that are done, and whose outcome has yet to show */
+  gint64 waiting_since_us;
 
   gboolean is_decided;      /* has been told to the outside */
   gboolean is_stopped;
@@ -54,7 +55,7 @@ identity_lifecycle_finalize (GObject *object)
   g_clear_object (&self->writer);
   g_clear_object (&self->decider);
   g_ptr_array_unref (self->waiters);
-  g_free (self->operation.detail);
+  g_clear_object (&self->progress);
   g_strfreev (self->problems);
   g_free (self->held_back);
   g_free (self->keys_problem);
@@ -133,6 +134,8 @@ update_problems (IdentityLifecycle *self)
     g_ptr_array_add (problems, g_strdup (self->held_back));
   if (self->keys_problem != NULL)
     g_ptr_array_add (problems, g_strdup (self->keys_problem));
+  if (identity_progress_peek_problem (self->progress) != NULL)
+    g_ptr_array_add (problems, g_strdup (identity_progress_peek_problem (self->progress)));
   if (self->report->mode == IDENTITY_MODE_TPM && is_wedged (self))
     g_ptr_array_add (problems, g_strdup ("tpm: a command does not come back"));
   else if (self->report->mode == IDENTITY_MODE_TPM && !is_tpm_answering (self))
@@ -142,36 +145,16 @@ update_problems (IdentityLifecycle *self)
   self->problems = (GStrv) g_ptr_array_free (g_steal_pointer (&problems), FALSE);
 }
 
-/* What was begun shows as running until a report tells of it, and all of that is on disk. */
-static void
-update_operation (IdentityLifecycle *self)
-{
-  const IdentityReport *report = self->report;
-
-  if (self->begun != IDENTITY_OPERATION_NONE || report->operation_state[0] == '\0')
-    return;
-  gboolean is_ending = (identity_writer_get_pending (self->writer) & IDENTITY_PENDING_OPERATION) != 0;
-  g_free (self->operation.detail);
-  self->operation = (IdentityOperationStatus) {
-    .operation = report->journal->operation,
-    .state = is_ending ? "running" : report->operation_state,
-    .detail = g_strdup (report->operation_detail),
-    .error = report->operation_error,
-    .time = self->operation.operation == report->journal->operation ? self->operation.time : g_get_real_time () / G_USEC_PER_SEC,
-  };
-}
-
 static void
 publish (IdentityLifecycle *self)
 {
   if (self->report != NULL)
     {
       update_problems (self);
-      update_operation (self);
       self->state = identity_report_get_state (self->report);
       if (g_str_equal (self->state, "ready") && self->problems[0] != NULL)
         self->state = "degraded";
-      if (g_strcmp0 (self->operation.state, "running") == 0)
+      if (identity_progress_is_wanted (self->progress) || identity_progress_is_ending (self->progress))
         self->state = "provisioning";
     }
   g_signal_emit_by_name (self, "changed");
@@ -201,6 +184,7 @@ static void
 begin_decision (IdentityLifecycle *self)
 {
   self->looks_again = FALSE;
+  identity_progress_note_decision (self->progress);
   identity_decider_begin (self->decider);
 }
 
@@ -248,19 +232,35 @@ tell_decided (IdentityLifecycle *self)
   g_signal_emit_by_name (self, "decided");
 }
 
+/* All is told: who waits for it hears now; or what came meanwhile is looked at. */
+static void
+go_on (IdentityLifecycle *self)
+{
+  if (identity_decider_is_busy (self->decider) || identity_progress_is_ending (self->progress))
+    return;
+  if (self->looks_again && (self->waiters->len > 0 || identity_progress_is_wanted (self->progress)))
+    begin_decision (self);
+  else if (!self->looks_again)
+    tell_waiters (self);
+}
+
 static void
 on_settled (IdentityWriter *writer, IdentityLifecycle *self)
 {
+  identity_progress_note_files (self->progress, identity_writer_get_pending (writer));
   publish (self);
   if (!self->is_decided)
     tell_decided (self);
   arm_timer (self);
-  if (identity_decider_is_busy (self->decider))
-    return;
-  if (self->looks_again && (self->waiters->len > 0 || self->begun != IDENTITY_OPERATION_NONE))
-    begin_decision (self);
-  else if (!self->looks_again)
-    tell_waiters (self);
+  go_on (self);
+}
+
+static void
+on_progressed (IdentityProgress *progress, IdentityLifecycle *self)
+{
+  publish (self);
+  arm_timer (self);
+  go_on (self);
 }
 
 static void
@@ -277,8 +277,7 @@ on_reported (IdentityDecider *decider, IdentityReport *report, IdentityLifecycle
   identity_report_log_new_problems (self->report != NULL ? self->report->problems : NULL, report->problems);
   g_clear_pointer (&self->report, identity_report_unref);
   g_clear_pointer (&self->held_back, g_free);
-  if (!self->looks_again)
-    self->begun = IDENTITY_OPERATION_NONE;
+  identity_progress_note_report (self->progress, report);
   self->report = identity_report_ref (report);
   identity_writer_put (self->writer, report);
 }
@@ -295,6 +294,7 @@ on_held_back (IdentityDecider *decider, const char *reason, IdentityLifecycle *s
     base_log (G_LOG_LEVEL_WARNING, BASE_LOG_ID_PROBLEM, NULL, "%s", problem);
   g_free (self->held_back);
   self->held_back = g_steal_pointer (&problem);
+  identity_progress_note_held_back (self->progress, self->held_back);
   publish (self);
   tell_waiters (self);
 }
@@ -324,7 +324,7 @@ static gboolean
 is_settled (IdentityLifecycle *self)
 {
   return self->report != NULL && is_tpm_at_rest (self) && !identity_decider_is_busy (self->decider) && !self->looks_again && !identity_writer_is_pending (self->writer)
-         && !self->report->retry_decision && (self->report->mode != IDENTITY_MODE_TPM || is_tpm_answering (self));
+         && !identity_progress_is_ending (self->progress) && self->waiters->len == 0 && !self->report->retry_decision && (self->report->mode != IDENTITY_MODE_TPM || is_tpm_answering (self));
 }
 
 static void
@@ -385,7 +385,7 @@ mend (IdentityLifecycle *self)
     return;
   if (needs_restart (self))
     g_signal_emit_by_name (self, "restart-wanted");
-  if (identity_writer_is_pending (self->writer))
+  if (identity_writer_is_pending (self->writer) || identity_progress_is_ending (self->progress))
     identity_writer_again (self->writer);
   if (identity_decider_is_busy (self->decider))
     return;
@@ -415,8 +415,7 @@ on_tick (gpointer user_data)
 
   notice_reopening (self);
   publish (self);
-  /* What they did is done; a TPM that went away since must not keep them. */
-  if (!identity_decider_is_busy (self->decider))
+  if (self->waiters->len > 0 && g_get_monotonic_time () - self->waiting_since_us > WAITERS_LIMIT_SEC * G_USEC_PER_SEC)
     tell_waiters (self);
   if (is_settled (self))
     {
@@ -443,6 +442,8 @@ identity_lifecycle_new (const BaseConfig *config, TpmQueue *queue)
 
   self->config = config;
   self->queue = queue;
+  self->progress = identity_progress_new (config, queue);
+  g_signal_connect (self->progress, "changed", G_CALLBACK (on_progressed), self);
   self->decider = identity_decider_new (config, queue);
   g_signal_connect (self->decider, "progress", G_CALLBACK (on_progress), self);
   g_signal_connect (self->decider, "reported", G_CALLBACK (on_reported), self);
@@ -484,6 +485,8 @@ identity_lifecycle_stop (IdentityLifecycle *self)
   g_clear_object (&self->watch);
   guint limit = g_timeout_add_seconds (STOP_LIMIT_SEC, on_stop_limit, &is_over);
   identity_decider_stop (self->decider);
+  identity_progress_stop (self->progress);
+  g_signal_handlers_disconnect_by_data (self->progress, self);
   g_signal_handlers_disconnect_by_data (self->decider, self);
   g_signal_handlers_disconnect_by_data (self->writer, self);
   tell_waiters (self);
@@ -521,14 +524,7 @@ identity_lifecycle_look_again (IdentityLifecycle *self)
 void
 identity_lifecycle_begin (IdentityLifecycle *self, IdentityOperation operation)
 {
-  self->begun = operation;
-  g_free (self->operation.detail);
-  self->operation = (IdentityOperationStatus) {
-    .operation = operation,
-    .state = "running",
-    .detail = g_strdup (""),
-    .time = g_get_real_time () / G_USEC_PER_SEC,
-  };
+  identity_progress_begin (self->progress, operation);
   publish (self);
   decide_now (self);
 }
@@ -536,6 +532,8 @@ identity_lifecycle_begin (IdentityLifecycle *self, IdentityOperation operation)
 void
 identity_lifecycle_catch_up (IdentityLifecycle *self, GTask *task)
 {
+  if (self->waiters->len == 0)
+    self->waiting_since_us = g_get_monotonic_time ();
   g_ptr_array_add (self->waiters, task);
   if (self->is_stopped)
     tell_waiters (self);
@@ -543,10 +541,16 @@ identity_lifecycle_catch_up (IdentityLifecycle *self, GTask *task)
     decide_now (self);
 }
 
+gboolean
+identity_lifecycle_is_writing (IdentityLifecycle *self)
+{
+  return identity_writer_is_pending (self->writer);
+}
+
 void
 identity_lifecycle_get_operation (IdentityLifecycle *self, IdentityOperationStatus *ret_status)
 {
-  *ret_status = self->operation;
+  identity_progress_get_status (self->progress, ret_status);
 }
 
 void

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base-config.h"
+#include "identity-progress.h"
 #include "identity-report.h"
 #include "tpm-queue.h"
 
@@ -77,20 +78,6 @@ void identity_lifecycle_look_after_tpm (IdentityLifecycle *self);
 void identity_lifecycle_look_again (IdentityLifecycle *self);
 
 /**
- * IdentityOperationStatus:
- *
- * The operation that was begun last, or that the boot carried out; NONE when there was none since the start.
- */
-typedef struct
-{
-  IdentityOperation operation;
-  const char *state; /* static: "running", "waiting", "done", "incomplete", "failed" */
-  char *detail;      /* a sentence, or "" */
-  int error;         /* a TpmidError where it waits or failed */
-  gint64 time;       /* of its beginning, seconds since 1970 */
-} IdentityOperationStatus;
-
-/**
  * identity_lifecycle_begin:
  * @operation: its entry is in the journal
  *
@@ -105,6 +92,9 @@ void identity_lifecycle_begin (IdentityLifecycle *self, IdentityOperation operat
  * Has everything looked at again; @task returns %TRUE when what is true now shows in the report.
  */
 void identity_lifecycle_catch_up (IdentityLifecycle *self, GTask *task);
+
+/* Returns: whether files of the report are being written, or could not be written yet */
+gboolean identity_lifecycle_is_writing (IdentityLifecycle *self);
 
 /* @ret_status: (out caller-allocates): its detail is valid until the next "changed" */
 void identity_lifecycle_get_operation (IdentityLifecycle *self, IdentityOperationStatus *ret_status);

@@ -25,15 +25,27 @@ may_replace (IdentityOperation before, IdentityOperation operation)
          || (before == IDENTITY_OPERATION_MIGRATE_TO_SOFTWARE && operation == IDENTITY_OPERATION_MIGRATE_TO_TPM);
 }
 
+/* A reset that erased everything and cannot put back what outlasts it is begun once more with what it knows. */
+static void
+inherit (IdentityJournal *journal, const IdentityJournal *before)
+{
+  if (journal->operation != IDENTITY_OPERATION_RESET || before->operation != IDENTITY_OPERATION_RESET)
+    return;
+  journal->serial = g_strdup (before->serial);
+  journal->token = g_strdup (before->token);
+}
+
 gboolean
-identity_operation_begin (const BaseConfig *config, IdentityOperation operation, gboolean with_keys, GError **error)
+identity_operation_begin (const BaseConfig *config, IdentityOperation operation, gboolean with_keys, gboolean is_there, gboolean *ret_begun,
+                          GError **error)
 {
   g_autoptr (IdentityJournal) before = NULL;
   g_autoptr (IdentityJournal) journal = identity_journal_new (operation);
 
   if (!identity_journal_load (config->state_path, &before, error))
     return FALSE;
-  if (before->operation == operation)
+  *ret_begun = before->operation != IDENTITY_OPERATION_NONE || !is_there;
+  if (!*ret_begun || (before->operation == operation && !before->is_carried_out))
     return TRUE;
   if (!may_replace (before->operation, operation))
     {
@@ -42,6 +54,7 @@ identity_operation_begin (const BaseConfig *config, IdentityOperation operation,
       return FALSE;
     }
   journal->with_keys = with_keys;
+  inherit (journal, before);
   return identity_journal_save (config->state_path, journal, error);
 }
 
@@ -66,7 +79,6 @@ accept_request (TpmLink *link, const BaseConfig *config, const char *token, Iden
     {
       facts->problem = g_strdup_printf ("reset: a factory reset was requested and cannot be begun: %s", error->message);
       facts->error = error->code;
-      return;
     }
   identity_journal_free (facts->journal);
   facts->journal = g_steal_pointer (&journal);
@@ -155,8 +167,50 @@ is_waiting (TpmLink *link, const IdentityJournal *journal)
   return link == NULL && journal->operation != IDENTITY_OPERATION_NONE && journal->operation != IDENTITY_OPERATION_MIGRATE_TO_SOFTWARE;
 }
 
+static void
+set_waiting (IdentityOperationFacts *facts)
+{
+  facts->problem = g_strdup_printf ("%s: waits for the TPM", identity_operation_name (facts->journal->operation));
+  facts->error = TPMID_ERROR_TPM_UNAVAILABLE;
+}
+
+/* While there is a way back, what hinders a reset leaves the device as it is. */
+static gboolean
+can_reset (TpmLink *link, const BaseConfig *config, IdentityOperationFacts *facts)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (facts->journal->operation != IDENTITY_OPERATION_RESET || facts->journal->is_carried_out || facts->problem != NULL)
+    return FALSE;
+  if (link == NULL || identity_reset_check (link, config, facts->journal, &error))
+    return TRUE;
+  set_problem (facts, error);
+  return FALSE;
+}
+
+static void
+go_on (TpmLink *link, const BaseConfig *config, IdentityOwnership *ownership, IdentityOperationFacts *facts)
+{
+  g_autoptr (GError) error = NULL;
+
+  facts->is_reset_wanted = can_reset (link, config, facts);
+  if (facts->is_reset_wanted || facts->problem != NULL)
+    return;
+  if (is_waiting (link, facts->journal))
+    set_waiting (facts);
+  else if (!carry_out (link, config, ownership, facts->journal, &error))
+    set_problem (facts, error);
+}
+
+static gboolean
+is_half_done (const IdentityJournal *journal)
+{
+  return journal->operation == IDENTITY_OPERATION_REPROVISION
+         || (journal->operation == IDENTITY_OPERATION_RESET && (journal->is_erasing || journal->is_carried_out));
+}
+
 void
-identity_operation_prepare (TpmLink *link, const BaseConfig *config, gboolean takes_requests, IdentityOwnership *ownership,
+identity_operation_prepare (TpmLink *link, const BaseConfig *config, IdentityLook look, IdentityOwnership *ownership,
                             IdentityOperationFacts *ret_facts)
 {
   IdentityOperationFacts facts = { 0 };
@@ -168,16 +222,13 @@ identity_operation_prepare (TpmLink *link, const BaseConfig *config, gboolean ta
       facts.problem = g_strdup_printf ("operation: %s", error->message);
       facts.error = error->code;
     }
-  if (takes_requests)
+  if (look == IDENTITY_LOOK_AT_BOOT)
     look_for_request (link, config, &facts);
-  facts.is_reset_wanted = facts.journal->operation == IDENTITY_OPERATION_RESET && !facts.journal->is_carried_out;
-  if (is_waiting (link, facts.journal) && !facts.is_reset_wanted)
-    {
-      facts.problem = g_strdup_printf ("%s: waits for the TPM", identity_operation_name (facts.journal->operation));
-      facts.error = TPMID_ERROR_TPM_UNAVAILABLE;
-    }
-  else if (!is_waiting (link, facts.journal) && !carry_out (link, config, ownership, facts.journal, &error))
-    set_problem (&facts, error);
+  if (look != IDENTITY_LOOK_ASIDE)
+    go_on (link, config, ownership, &facts);
+  else if (facts.journal->operation != IDENTITY_OPERATION_NONE && facts.problem == NULL)
+    set_waiting (&facts);
+  facts.is_half_done = is_half_done (facts.journal);
   *ret_facts = facts;
 }
 

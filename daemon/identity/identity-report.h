@@ -19,7 +19,6 @@ typedef enum
   IDENTITY_PENDING_ARCHIVE = 1 << 3,      /* the software key still lies in its place */
   IDENTITY_PENDING_MARKER = 1 << 4,
   IDENTITY_PENDING_MODE_FILE = 1 << 5,
-  IDENTITY_PENDING_OPERATION = 1 << 6,    /* the operation's entry in the journal is still there */
 } IdentityPending;
 
 /**
@@ -46,6 +45,7 @@ typedef struct
   char *marker;            /* content of marker and mode file */
   IdentityOwnership ownership;
   IdentityJournal *journal;  /* the operation that was under way; of NONE where there was none */
+  gboolean has_to_end;       /* the operation's entry in the journal has to go, once the files say what the report says */
   const char *operation_state; /* static: "waiting", "done", "incomplete" or "failed"; "" without an operation */
   char *operation_detail;
   int operation_error;     /* a TpmidError, where it waits or failed */

@@ -91,37 +91,40 @@ hash_token (const char *token)
   return g_compute_checksum_for_string (G_CHECKSUM_SHA256, token, -1);
 }
 
-/* Returns: (transfer full): the hashes on disk, oldest first */
-static GStrv
-load_done (const BaseConfig *config)
+/* @ret_done: (out) (transfer full): the hashes on disk, oldest first */
+static gboolean
+load_done (const BaseConfig *config, GStrv *ret_done, GError **error)
 {
   g_autofree char *path = state_file (config, "reset-done");
   g_autoptr (GBytes) bytes = NULL;
+  g_autoptr (GError) cause = NULL;
+  const char *text = "";
   gsize size = 0;
 
-  const char *text = base_file_read (path, DONE_LIMIT, &bytes, NULL) ? g_bytes_get_data (bytes, &size) : "";
+  if (base_file_read (path, DONE_LIMIT, &bytes, &cause))
+    text = g_bytes_get_data (bytes, &size);
+  else if (!g_error_matches (cause, TPMID_ERROR, TPMID_ERROR_NOT_FOUND))
+    {
+      g_propagate_error (error, g_steal_pointer (&cause));
+      return FALSE;
+    }
   g_autofree char *lines = g_strndup (text, size);
-  return g_strsplit (g_strstrip (lines), "\n", -1);
-}
-
-static gboolean
-is_done_on_disk (const BaseConfig *config, const char *hash)
-{
-  g_auto (GStrv) done = load_done (config);
-
-  return g_strv_contains ((const char *const *) done, hash);
+  *ret_done = g_strsplit (g_strstrip (lines), "\n", -1);
+  return TRUE;
 }
 
 static gboolean
 note_done_on_disk (const BaseConfig *config, const char *hash, GError **error)
 {
   g_autofree char *path = state_file (config, "reset-done");
-  g_auto (GStrv) done = load_done (config);
-  guint count = g_strv_length (done);
-  GString *lines = g_string_new (NULL);
+  g_auto (GStrv) done = NULL;
 
+  if (!load_done (config, &done, error))
+    return FALSE;
   if (g_strv_contains ((const char *const *) done, hash))
     return TRUE;
+  guint count = g_strv_length (done);
+  GString *lines = g_string_new (NULL);
   for (guint i = count < DONE_MAX ? 0 : count - DONE_MAX + 1; i < count; i++)
     if (*done[i] != '\0')
       g_string_append_printf (lines, "%s\n", done[i]);
@@ -130,33 +133,45 @@ note_done_on_disk (const BaseConfig *config, const char *hash, GError **error)
   return base_file_ensure_private_folder (config->state_path, error) && base_file_replace (path, text, strlen (text), 0600, error);
 }
 
+/* TPM2_Clear takes what the TPM knows, and a disk that was erased has lost it: whichever of the two knows a token, both do afterwards. */
 static gboolean
-has_hash (GBytes *hashes, const guint8 hash[HASH_SIZE])
+note_done_in_tpm (TpmLink *link, const BaseConfig *config, GError **error)
 {
+  g_autoptr (GBytes) hashes = NULL;
+  g_autoptr (GError) cause = NULL;
   gsize size;
-  const guint8 *data = g_bytes_get_data (hashes, &size);
 
+  if (!tpm_nv_read (link, config->reset_index, &hashes, &cause))
+    {
+      /* One that cannot be read without a password is somebody else's. */
+      if (g_error_matches (cause, TPMID_ERROR, TPMID_ERROR_NOT_FOUND) || g_error_matches (cause, TPMID_ERROR, TPMID_ERROR_AUTH_FAILED))
+        return TRUE;
+      g_propagate_error (error, g_steal_pointer (&cause));
+      return FALSE;
+    }
+  const guint8 *data = g_bytes_get_data (hashes, &size);
   for (gsize i = 0; i + HASH_SIZE <= size; i += HASH_SIZE)
-    if (memcmp (data + i, hash, HASH_SIZE) == 0)
-      return TRUE;
-  return FALSE;
+    {
+      g_autofree char *hash = base_hex_encode (data + i, HASH_SIZE);
+      if (!note_done_on_disk (config, hash, error))
+        return FALSE;
+    }
+  return TRUE;
 }
 
 /* A reset too many is worse than one that somebody has to ask for again: what cannot be read counts as done, and is told. */
 static gboolean
-is_done_in_tpm (TpmLink *link, const BaseConfig *config, const char *hash, char **ret_problem)
+is_done (TpmLink *link, const BaseConfig *config, const char *hash, char **ret_problem)
 {
-  guint8 raw[HASH_SIZE];
-  g_autoptr (GBytes) hashes = NULL;
+  g_auto (GStrv) done = NULL;
   g_autoptr (GError) error = NULL;
 
-  if (!base_hex_decode (hash, raw, sizeof raw))
-    return FALSE;
-  if (tpm_nv_read (link, config->reset_index, &hashes, &error))
-    return has_hash (hashes, raw);
-  if (g_error_matches (error, TPMID_ERROR, TPMID_ERROR_NOT_FOUND))
-    return FALSE;
-  *ret_problem = g_strdup_printf ("reset: whether the token of the kernel command line was done already cannot be read: %s. Nothing was reset", error->message);
+  if (load_done (config, &done, &error) && g_strv_contains ((const char *const *) done, hash))
+    return TRUE;
+  g_clear_pointer (&done, g_strfreev);
+  if (error == NULL && (link == NULL || note_done_in_tpm (link, config, &error)) && load_done (config, &done, &error))
+    return g_strv_contains ((const char *const *) done, hash);
+  *ret_problem = g_strdup_printf ("reset: whether the token of the kernel command line was done already cannot be told: %s. Nothing was reset", error->message);
   return TRUE;
 }
 
@@ -174,14 +189,8 @@ has_new_token (TpmLink *link, const BaseConfig *config, char **ret_hash, char **
       return FALSE;
     }
   g_autofree char *hash = hash_token (token);
-  if (is_done_on_disk (config, hash))
+  if (is_done (link, config, hash, ret_problem))
     return FALSE;
-  if (link != NULL && is_done_in_tpm (link, config, hash, ret_problem))
-    {
-      if (*ret_problem == NULL)
-        (void) note_done_on_disk (config, hash, NULL);
-      return FALSE;
-    }
   *ret_hash = g_steal_pointer (&hash);
   return TRUE;
 }
@@ -201,30 +210,18 @@ identity_reset_is_requested (TpmLink *link, const BaseConfig *config, char **ret
 
 /* --- erase --- */
 
-/* An index of the platform's outlives TPM2_Clear by itself. */
+/* What would make a removal fail is asked for while there is a way back. */
 static gboolean
-save_serial (TpmLink *link, const BaseConfig *config, IdentityJournal *journal, GError **error)
+check_removable (const char *path, GError **error)
 {
-  g_autoptr (GError) cause = NULL;
-  g_autofree char *serial = NULL;
+  struct stat st;
 
-  if (journal->serial != NULL)
+  if (!identity_active_check_writable (path, error))
+    return FALSE;
+  if (lstat (path, &st) < 0 || !S_ISDIR (st.st_mode))
     return TRUE;
-  if (!identity_serial_read_own (link, config, &serial, &cause))
-    {
-      if (g_error_matches (cause, TPMID_ERROR, TPMID_ERROR_NOT_FOUND))
-        return TRUE;
-      /* Nobody ever saw a serial number in it. */
-      if (g_error_matches (cause, TPMID_ERROR, TPMID_ERROR_CORRUPT) || g_error_matches (cause, TPMID_ERROR, TPMID_ERROR_AUTH_FAILED))
-        {
-          base_log (G_LOG_LEVEL_WARNING, BASE_LOG_ID_PROBLEM, NULL, "%s; the reset does not carry it over", cause->message);
-          return TRUE;
-        }
-      g_propagate_prefixed_error (error, g_steal_pointer (&cause), "the serial number has to be saved first: ");
-      return FALSE;
-    }
-  journal->serial = g_steal_pointer (&serial);
-  return identity_journal_save (config->state_path, journal, error);
+  g_set_error (error, TPMID_ERROR, TPMID_ERROR_STORAGE, "there is a folder in the place of %s; move it away", path);
+  return FALSE;
 }
 
 static gboolean
@@ -232,6 +229,35 @@ is_clear_allowed (const BaseConfig *config)
 {
   return config->clear_on_reset == BASE_CLEAR_ALWAYS
          || (config->clear_on_reset == BASE_CLEAR_AUTO && config->ownership == BASE_OWNERSHIP_EXCLUSIVE);
+}
+
+static gboolean
+save_serial (TpmLink *link, const BaseConfig *config, IdentityJournal *journal, GError **error)
+{
+  g_autoptr (GBytes) content = NULL;
+  g_autofree char *obstacle = NULL;
+
+  if (!is_clear_allowed (config) || !identity_serial_save (link, config, &content, &obstacle, error))
+    return !is_clear_allowed (config);
+  if (content != NULL)
+    {
+      g_free (journal->serial);
+      journal->serial = base_hex_encode_bytes (content);
+    }
+  journal->keeps_tpm = obstacle != NULL;
+  g_free (journal->shortfall);
+  journal->shortfall = g_steal_pointer (&obstacle);
+  return TRUE;
+}
+
+gboolean
+identity_reset_check (TpmLink *link, const BaseConfig *config, IdentityJournal *journal, GError **error)
+{
+  if (journal->is_erasing)
+    return TRUE;
+  return check_removable (config->certificate_path, error) && check_removable (config->software_key_path, error)
+         && save_serial (link, config, journal, error) && note_done_in_tpm (link, config, error)
+         && identity_journal_save (config->state_path, journal, error);
 }
 
 /* Somebody else's decision, that we neither fight nor wait for. */
@@ -254,12 +280,17 @@ clear (TpmLink *link, const BaseConfig *config, IdentityJournal *journal, gboole
 {
   g_autoptr (GError) cause = NULL;
 
-  *ret_cleared = FALSE;
+  *ret_cleared = journal->is_cleared;
+  if (journal->is_cleared || journal->keeps_tpm)
+    return TRUE;
   g_clear_pointer (&journal->shortfall, g_free);
   if (!is_clear_allowed (config))
     journal->shortfall = g_strdup ("the TPM was not cleared, as ClearOnReset= does not allow it here: a copy of an old key would still load in it");
   else if (tpm_hierarchy_clear (link, &cause))
-    *ret_cleared = TRUE;
+    {
+      *ret_cleared = journal->is_cleared = TRUE;
+      return identity_journal_save (config->state_path, journal, error);
+    }
   else if (is_refusal (cause))
     journal->shortfall = g_strdup_printf ("the TPM was not cleared: %s. A copy of an old key would still load in it", cause->message);
   else
@@ -289,9 +320,11 @@ remove_own (TpmLink *link, const BaseConfig *config, guint32 key_handle, GError 
          && evict (link, config->credentials_key_handle, TPM_PURPOSE_CREDENTIALS, error);
 }
 
-static gboolean
-erase_file (const char *path, GError **error)
+/* What was moved aside from the file's place, and what a crash left of writing it. In a folder where others may write, too, it may be theirs. */
+static void
+erase_aside (const char *path)
 {
+  static const char *const marks[] = { ".archived", ".corrupt", ".tmp" };
   g_autofree char *folder = g_path_get_dirname (path);
   g_autofree char *name = g_path_get_basename (path);
   g_autofree char *prefix = g_strconcat (name, ".", NULL);
@@ -299,13 +332,20 @@ erase_file (const char *path, GError **error)
   const char *entry;
 
   while (dir != NULL && (entry = g_dir_read_name (dir)) != NULL)
-    {
-      g_autofree char *aside = g_build_filename (folder, entry, NULL);
-      gboolean is_ours = g_str_has_prefix (entry, prefix)
-                         && (strstr (entry, ".archived") != NULL || strstr (entry, ".corrupt") != NULL || g_str_has_suffix (entry, ".tmp"));
-      if (is_ours && !base_file_remove (aside, error))
-        return FALSE;
-    }
+    for (gsize i = 0; i < G_N_ELEMENTS (marks) && g_str_has_prefix (entry, prefix); i++)
+      if (strstr (entry, marks[i]) != NULL)
+        {
+          g_autofree char *aside = g_build_filename (folder, entry, NULL);
+          g_autoptr (GError) error = NULL;
+          if (!base_file_remove (aside, &error))
+            base_log (G_LOG_LEVEL_WARNING, BASE_LOG_ID_PROBLEM, NULL, "reset: %s", error->message);
+        }
+}
+
+static gboolean
+erase_file (const char *path, GError **error)
+{
+  erase_aside (path);
   return base_file_remove (path, error);
 }
 
@@ -319,13 +359,21 @@ erase_files (TpmLink *link, const BaseConfig *config, gboolean is_cleared, GErro
          && erase_file (config->software_key_path, error);
 }
 
+static gboolean
+begin_erasing (const BaseConfig *config, IdentityJournal *journal, GError **error)
+{
+  if (journal->is_erasing)
+    return TRUE;
+  journal->is_erasing = TRUE;
+  return identity_journal_save (config->state_path, journal, error);
+}
+
 gboolean
 identity_reset_erase (TpmLink *link, const BaseConfig *config, IdentityJournal *journal, guint32 key_handle, GError **error)
 {
   gboolean is_cleared;
 
-  if (!identity_active_check_writable (config->certificate_path, error) || !identity_active_check_writable (config->software_key_path, error)
-      || !save_serial (link, config, journal, error) || !clear (link, config, journal, &is_cleared, error)
+  if (!begin_erasing (config, journal, error) || !clear (link, config, journal, &is_cleared, error)
       || (!is_cleared && !remove_own (link, config, key_handle, error)) || !erase_files (link, config, is_cleared, error))
     return FALSE;
   journal->is_carried_out = TRUE;
@@ -335,48 +383,60 @@ identity_reset_erase (TpmLink *link, const BaseConfig *config, IdentityJournal *
 /* --- and after it --- */
 
 static gboolean
-restore_serial (TpmLink *link, const BaseConfig *config, const char *serial, GError **error)
+restore_serial (TpmLink *link, const BaseConfig *config, const char *hex, GError **error)
 {
-  if (serial == NULL || identity_serial_write (link, config, serial, error))
+  g_autoptr (GBytes) content = hex != NULL ? base_hex_decode_bytes (hex) : NULL;
+
+  if (content == NULL || identity_serial_restore (link, config, content, error))
     return TRUE;
-  g_prefix_error (error, "the serial number %s could not be put back: ", serial);
+  g_prefix_error (error, "the serial number could not be put back: ");
   return FALSE;
 }
 
-/* TPM2_Clear takes what the TPM knew; the disk knows it, and what is known on neither side was never done. */
 static GBytes *
-join_last (const BaseConfig *config, const guint8 hash[HASH_SIZE])
+join_last (const BaseConfig *config)
 {
-  g_auto (GStrv) done = load_done (config);
-  guint count = g_strv_length (done);
+  g_auto (GStrv) done = NULL;
   GByteArray *joined = g_byte_array_new ();
+  guint count = load_done (config, &done, NULL) ? g_strv_length (done) : 0;
 
-  for (guint i = count < DONE_IN_TPM_MAX ? 0 : count - DONE_IN_TPM_MAX + 1; i < count; i++)
+  for (guint i = count < DONE_IN_TPM_MAX ? 0 : count - DONE_IN_TPM_MAX; i < count; i++)
     {
       guint8 raw[HASH_SIZE];
-      if (base_hex_decode (done[i], raw, sizeof raw) && memcmp (raw, hash, HASH_SIZE) != 0)
+      if (base_hex_decode (done[i], raw, sizeof raw))
         g_byte_array_append (joined, raw, HASH_SIZE);
     }
-  g_byte_array_append (joined, hash, HASH_SIZE);
   return g_byte_array_free_to_bytes (joined);
 }
 
+/* The disk knows the tokens; what hinders the TPM from knowing them for good must not keep the reset from its end. */
 static gboolean
-store_token (TpmLink *link, const BaseConfig *config, const char *token, GError **error)
+store_tokens (TpmLink *link, const BaseConfig *config, const char *token, GError **error)
 {
-  guint8 raw[HASH_SIZE];
+  static const TpmidError lasting[] = { TPMID_ERROR_HANDLE_TAKEN, TPMID_ERROR_NV_FULL, TPMID_ERROR_INVALID_ARGUMENT, TPMID_ERROR_HIERARCHY_AUTH_REQUIRED };
+  g_autoptr (GError) cause = NULL;
 
-  if (token == NULL || !base_hex_decode (token, raw, sizeof raw))
-    return TRUE;
-  g_autoptr (GBytes) bytes = join_last (config, raw);
+  if (token != NULL && !note_done_on_disk (config, token, error))
+    return FALSE;
+  g_autoptr (GBytes) bytes = join_last (config);
   const TpmNvStore store = { .bytes = bytes };
-  return tpm_nv_store (link, config->reset_index, &store, NULL, error);
+  if (g_bytes_get_size (bytes) == 0 || tpm_nv_store (link, config->reset_index, &store, NULL, &cause))
+    return TRUE;
+  for (gsize i = 0; i < G_N_ELEMENTS (lasting); i++)
+    if (g_error_matches (cause, TPMID_ERROR, (gint) lasting[i]))
+      {
+        base_log (G_LOG_LEVEL_WARNING, BASE_LOG_ID_PROBLEM, NULL, "reset: the TPM cannot remember the token (%s): an erased disk would not know it",
+                  cause->message);
+        return TRUE;
+      }
+  g_propagate_error (error, g_steal_pointer (&cause));
+  return FALSE;
 }
 
 gboolean
 identity_reset_restore (TpmLink *link, const BaseConfig *config, const IdentityJournal *journal, GError **error)
 {
-  return restore_serial (link, config, journal->serial, error) && store_token (link, config, journal->token, error);
+  return restore_serial (link, config, journal->serial, error) && store_tokens (link, config, journal->token, error);
 }
 
 gboolean
@@ -384,6 +444,5 @@ identity_reset_finish (const BaseConfig *config, const IdentityJournal *journal,
 {
   g_autofree char *flag = state_file (config, "reset-request");
 
-  return (journal->token == NULL || note_done_on_disk (config, journal->token, error)) && base_file_remove (flag, error)
-         && identity_journal_remove (config->state_path, error);
+  return base_file_remove (flag, error) && identity_journal_remove (config->state_path, error);
 }

@@ -26,13 +26,23 @@ typedef struct TpmLink TpmLink;
 gboolean identity_reset_is_requested (TpmLink *link, const BaseConfig *config, char **ret_token, char **ret_problem);
 
 /**
+ * identity_reset_check:
+ * @journal: (inout): of a reset, as on disk
+ * @error: TPMID_ERROR_STORAGE and those of the link: the reset cannot be begun, and nothing was changed
+ *
+ * TPM thread. Sees to it, while there is a way back, that nothing stands in the way of a reset, and that what has to outlast it is in the journal: the serial number's
+ * index, and the tokens that only the TPM knows. At most 8 commands.
+ */
+gboolean identity_reset_check (TpmLink *link, const BaseConfig *config, IdentityJournal *journal, GError **error);
+
+/**
  * identity_reset_erase:
  * @link: the TPM, open and usable
- * @journal: (inout): of the reset, as on disk; what has to be known later is added, on disk as well
+ * @journal: (inout): of a reset that was checked; how far it is is added, on disk as well
  * @key_handle: where the identity key is
  * @error: those of the link; TPMID_ERROR_STORAGE. May be called again
  *
- * TPM thread. Saves the serial number, clears the TPM (TPM2_Clear) where ClearOnReset= allows it and the TPM lets us; else removes exactly what is ours from
+ * TPM thread. Clears the TPM (TPM2_Clear) where ClearOnReset= allows it and the TPM lets us; else removes exactly what is ours from
  * it, and the journal says why the reset is incomplete. Then removes keys, records, certificate, archive and software key from disk.
  */
 gboolean identity_reset_erase (TpmLink *link, const BaseConfig *config, IdentityJournal *journal, guint32 key_handle, GError **error);
@@ -48,7 +58,7 @@ gboolean identity_reset_restore (TpmLink *link, const BaseConfig *config, const 
 /**
  * identity_reset_finish:
  *
- * Any thread, when the new identity is on disk: the request is done. The journal goes last.
+ * TPM thread, when the new identity is on disk: the request is done. The journal goes last.
  */
 gboolean identity_reset_finish (const BaseConfig *config, const IdentityJournal *journal, GError **error);
 

@@ -214,35 +214,87 @@ identity_serial_write (TpmLink *link, const BaseConfig *config, const char *seri
   return write_padded (link, index, serial, info.size, error);
 }
 
+/* What cannot be read without a password that is not ours was not shown to anybody; but it may be one. */
 static gboolean
-fail_none (guint32 index, GError **error)
+is_closed_to_us (const GError *error)
 {
-  g_set_error (error, TPMID_ERROR, TPMID_ERROR_NOT_FOUND, "there is no serial number in NV index 0x%08x", index);
+  return g_error_matches (error, TPMID_ERROR, TPMID_ERROR_AUTH_FAILED) || g_error_matches (error, TPMID_ERROR, TPMID_ERROR_HIERARCHY_AUTH_REQUIRED);
+}
+
+gboolean
+identity_serial_save (TpmLink *link, const BaseConfig *config, GBytes **ret_content, char **ret_obstacle, GError **error)
+{
+  guint32 index = config->serial_index;
+  g_autoptr (GError) cause = NULL;
+  g_autoptr (GError) limit = NULL;
+  TpmNvInfo info;
+
+  *ret_content = NULL;
+  *ret_obstacle = NULL;
+  if (!tpm_nv_describe (link, index, &info, &cause))
+    {
+      if (g_error_matches (cause, TPMID_ERROR, TPMID_ERROR_NOT_FOUND))
+        return TRUE;
+      g_propagate_error (error, g_steal_pointer (&cause));
+      return FALSE;
+    }
+  if (!info.written || info.platform_created)
+    return TRUE;
+  if (!tpm_nv_check_write_once (index, info.size, &limit))
+    {
+      *ret_obstacle = g_strdup_printf ("the serial number could not be put back: %s", limit->message);
+      return TRUE;
+    }
+  if (tpm_nv_read (link, index, ret_content, &cause))
+    return TRUE;
+  if (is_closed_to_us (cause))
+    {
+      *ret_obstacle = g_strdup_printf ("the serial number cannot be read, to be put back: %s", cause->message);
+      return TRUE;
+    }
+  g_propagate_error (error, g_steal_pointer (&cause));
+  return FALSE;
+}
+
+static gboolean
+compare_content (TpmLink *link, guint32 index, GBytes *content, GError **error)
+{
+  g_autoptr (GBytes) found = NULL;
+
+  if (!tpm_nv_read (link, index, &found, error))
+    return FALSE;
+  if (g_bytes_equal (found, content))
+    return TRUE;
+  g_set_error (error, TPMID_ERROR, TPMID_ERROR_EXISTS, "NV index 0x%08x holds something else", index);
   return FALSE;
 }
 
 gboolean
-identity_serial_read_own (TpmLink *link, const BaseConfig *config, char **ret_serial, GError **error)
+identity_serial_restore (TpmLink *link, const BaseConfig *config, GBytes *content, GError **error)
 {
-  g_autoptr (GBytes) bytes = NULL;
+  guint32 index = config->serial_index;
+  gsize size = g_bytes_get_size (content);
+  g_autoptr (GError) cause = NULL;
   TpmNvInfo info;
-  gsize size;
+  gboolean is_there = tpm_nv_describe (link, index, &info, &cause);
 
-  if (!tpm_nv_describe (link, config->serial_index, &info, error))
-    return FALSE;
-  if (!info.written || info.platform_created)
-    return fail_none (config->serial_index, error);
-  if (!tpm_nv_read (link, config->serial_index, &bytes, error))
-    return FALSE;
-  const guint8 *raw = g_bytes_get_data (bytes, &size);
-  char *serial = identity_serial_clean (raw, size);
-  if (serial == NULL)
+  if (!is_there && !g_error_matches (cause, TPMID_ERROR, TPMID_ERROR_NOT_FOUND))
     {
-      g_set_error (error, TPMID_ERROR, TPMID_ERROR_CORRUPT, "NV index 0x%08x holds no serial number", config->serial_index);
+      g_propagate_error (error, g_steal_pointer (&cause));
       return FALSE;
     }
-  *ret_serial = serial;
-  return TRUE;
+  if (is_there && info.written)
+    return compare_content (link, index, content, error);
+  if (is_there && !info.write_once)
+    {
+      g_set_error (error, TPMID_ERROR, TPMID_ERROR_HANDLE_TAKEN, "NV index 0x%08x is defined by somebody else", index);
+      return FALSE;
+    }
+  if (is_there && info.size != size && !tpm_nv_undefine (link, index, error))
+    return FALSE;
+  if ((!is_there || info.size != size) && !tpm_nv_define_write_once (link, index, (guint16) size, error))
+    return FALSE;
+  return tpm_nv_write_once (link, index, content, error);
 }
 
 gboolean

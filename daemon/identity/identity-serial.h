@@ -46,14 +46,24 @@ void identity_serial_read (TpmLink *link, const BaseConfig *config, char **ret_s
 gboolean identity_serial_write (TpmLink *link, const BaseConfig *config, const char *serial, GError **error);
 
 /**
- * identity_serial_read_own:
- * @ret_serial: (out) (transfer full): the serial number in the NV index, where the index goes with the owner hierarchy
- * @error: TPMID_ERROR_NOT_FOUND: there is none, or it is the platform's, which outlives TPM2_Clear; _CORRUPT: it holds no serial number;
- *   those of tpm_nv_read()
+ * identity_serial_save:
+ * @ret_content: (out) (nullable) (transfer full): what the NV index holds, byte for byte, where TPM2_Clear would take it; %NULL where there is nothing to
+ *   lose: no index, one that was never written, or the platform's, which outlives TPM2_Clear
+ * @ret_obstacle: (out) (nullable) (transfer full): a sentence: why the index could not be made again as it is, so that the TPM must not be cleared
+ * @error: those of the link
  *
- * TPM thread.
+ * TPM thread. At most 4 commands.
  */
-gboolean identity_serial_read_own (TpmLink *link, const BaseConfig *config, char **ret_serial, GError **error);
+gboolean identity_serial_save (TpmLink *link, const BaseConfig *config, GBytes **ret_content, char **ret_obstacle, GError **error);
+
+/**
+ * identity_serial_restore:
+ * @content: of identity_serial_save()
+ * @error: TPMID_ERROR_EXISTS (another content is there), _HANDLE_TAKEN and those of tpm-nv.h
+ *
+ * TPM thread. Makes the index again, as one that can be written once. There already with the same content is a success.
+ */
+gboolean identity_serial_restore (TpmLink *link, const BaseConfig *config, GBytes *content, GError **error);
 
 /**
  * identity_serial_clear:

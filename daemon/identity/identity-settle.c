@@ -3,7 +3,6 @@
 
 #include "base-file.h"
 #include "identity-marker.h"
-#include "identity-operation.h"
 #include "identity-remount.h"
 
 #include <string.h>
@@ -43,12 +42,6 @@ settle_archive (const IdentityReport *report, const BaseConfig *config, GError *
 }
 
 static gboolean
-settle_operation (const IdentityReport *report, const BaseConfig *config, GError **error)
-{
-  return identity_operation_finish (config, report->journal, error);
-}
-
-static gboolean
 settle_marker (const IdentityReport *report, const BaseConfig *config, GError **error)
 {
   switch (report->marker_action)
@@ -85,8 +78,6 @@ static const struct
   { IDENTITY_PENDING_STORED_COPY, 0, "state", settle_stored_copy },
   { IDENTITY_PENDING_CERTIFICATE, 0, "certificate", settle_certificate },
   { IDENTITY_PENDING_ARCHIVE, IDENTITY_PENDING_RECORD | IDENTITY_PENDING_CERTIFICATE, "software key", settle_archive },
-  { IDENTITY_PENDING_OPERATION, IDENTITY_PENDING_RECORD | IDENTITY_PENDING_STORED_COPY | IDENTITY_PENDING_CERTIFICATE | IDENTITY_PENDING_ARCHIVE,
-    "operation", settle_operation },
   { IDENTITY_PENDING_MARKER, 0, "marker", settle_marker },
   { IDENTITY_PENDING_MODE_FILE, 0, "mode file", settle_mode_file },
 };

@@ -141,18 +141,24 @@ tpm_nv_define (TpmLink *link, const TPM2B_NV_PUBLIC *template, TpmReference *ref
 }
 
 gboolean
+tpm_nv_check_write_once (guint32 index, guint16 size, GError **error)
+{
+  if (tpm_nv_is_owners (index) && size > 0 && size <= WRITE_ONCE_MAX)
+    return TRUE;
+  g_set_error (error, TPMID_ERROR, TPMID_ERROR_INVALID_ARGUMENT,
+               "NV index 0x%08x with %u bytes: the index must be in 0x%08x to 0x%08x, the size 1 to %u", index, size, OWNER_FIRST, OWNER_LAST,
+               WRITE_ONCE_MAX);
+  return FALSE;
+}
+
+gboolean
 tpm_nv_define_write_once (TpmLink *link, guint32 index, guint16 size, GError **error)
 {
   g_auto (TpmReference) reference = { link, ESYS_TR_NONE };
   TPM2B_NV_PUBLIC template;
 
-  if (!tpm_nv_is_owners (index) || size == 0 || size > WRITE_ONCE_MAX)
-    {
-      g_set_error (error, TPMID_ERROR, TPMID_ERROR_INVALID_ARGUMENT,
-                   "NV index 0x%08x with %u bytes: the index must be in 0x%08x to 0x%08x, the size 1 to %u", index, size,
-                   OWNER_FIRST, OWNER_LAST, WRITE_ONCE_MAX);
-      return FALSE;
-    }
+  if (!tpm_nv_check_write_once (index, size, error))
+    return FALSE;
   tpm_template_write_once (index, size, &template);
   return tpm_nv_define (link, &template, &reference, error);
 }

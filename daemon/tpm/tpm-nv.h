@@ -43,6 +43,14 @@ gboolean tpm_nv_describe (TpmLink *link, guint32 index, TpmNvInfo *ret_info, GEr
 gboolean tpm_nv_read (TpmLink *link, guint32 index, GBytes **ret_bytes, GError **error);
 
 /**
+ * tpm_nv_check_write_once:
+ * @error: TPMID_ERROR_INVALID_ARGUMENT
+ *
+ * Pure. Whether tpm_nv_define_write_once() takes such an index.
+ */
+gboolean tpm_nv_check_write_once (guint32 index, guint16 size, GError **error);
+
+/**
  * tpm_nv_define_write_once:
  * @index: in the owner's range 0x01800000 to 0x01bfffff
  * @size: bytes, 1 to 64

@@ -233,7 +233,7 @@ test_device_row (TestDevice *self)
   g_autofree char *hidden = g_strconcat (self->config->state_path, ".journal", NULL);
   gboolean has_journal = g_rename (journal, hidden) == 0;
   g_autoptr (TpmLink) link = test_device_link (self);
-  g_autoptr (IdentityFacts) facts = identity_facts_gather (link, self->config, FALSE);
+  g_autoptr (IdentityFacts) facts = identity_facts_gather (link, self->config, IDENTITY_LOOK_AGAIN);
 
   if (has_journal)
     g_assert_cmpint (g_rename (hidden, journal), ==, 0);
@@ -267,7 +267,7 @@ char *
 test_device_identify (TestDevice *self, guint row)
 {
   g_autoptr (TpmLink) link = test_device_link (self);
-  g_autoptr (IdentityFacts) facts = identity_facts_gather (link, self->config, FALSE);
+  g_autoptr (IdentityFacts) facts = identity_facts_gather (link, self->config, IDENTITY_LOOK_AGAIN);
   g_autofree char *certificate = test_device_read (self->config->certificate_path);
   g_autofree char *copy = test_device_read_state (self, "device.cert.pem");
   char *reference = NULL;

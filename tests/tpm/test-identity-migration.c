@@ -152,7 +152,7 @@ a_migrated_device_needs_no_tpm (void)
 
   test_device_run (device, to_software);
   device->config->tpm = BASE_TPM_OFF;
-  g_autoptr (IdentityFacts) facts = identity_facts_gather (NULL, device->config, FALSE);
+  g_autoptr (IdentityFacts) facts = identity_facts_gather (NULL, device->config, IDENTITY_LOOK_AGAIN);
   g_assert_cmpuint (facts->decision.row, ==, 5);
 }
 

@@ -8,7 +8,7 @@
 static IdentityBackend *
 device_key (TestDevice *device, TpmLink *link)
 {
-  g_autoptr (IdentityFacts) facts = identity_facts_gather (link, device->config, FALSE);
+  g_autoptr (IdentityFacts) facts = identity_facts_gather (link, device->config, IDENTITY_LOOK_AGAIN);
   IdentityBackend *key = facts->tpm_key != NULL ? facts->tpm_key : facts->software_key;
 
   g_assert_nonnull (key);
