@@ -105,16 +105,28 @@ static GVariant *
 pack_operation (const IdentityOperationStatus *operation)
 {
   g_auto (GVariantDict) dict = G_VARIANT_DICT_INIT (NULL);
-  gboolean is_wrong = operation->operation != IDENTITY_OPERATION_NONE
-                      && (g_str_equal (operation->state, "failed") || g_str_equal (operation->state, "waiting"));
-
   if (operation->operation == IDENTITY_OPERATION_NONE)
     return g_variant_dict_end (&dict);
   g_variant_dict_insert (&dict, "name", "s", identity_operation_name (operation->operation));
+  gboolean is_wrong = g_str_equal (operation->state, "failed");
+  g_variant_dict_insert (&dict, "id", "s", operation->id);
   g_variant_dict_insert (&dict, "state", "s", operation->state);
   g_variant_dict_insert (&dict, "detail", "s", operation->detail);
   g_variant_dict_insert (&dict, "error", "s", is_wrong ? base_error_dbus_name (operation->error) : "");
   g_variant_dict_insert (&dict, "time", "t", (guint64) operation->time);
+  return g_variant_dict_end (&dict);
+}
+
+static GVariant *
+pack_paths (const BaseConfig *config)
+{
+  g_auto (GVariantDict) dict = G_VARIANT_DICT_INIT (NULL);
+
+  g_variant_dict_insert (&dict, "marker", "s", config->marker_path);
+  g_variant_dict_insert (&dict, "certificate", "s", config->certificate_path);
+  g_variant_dict_insert (&dict, "software-key", "s", config->software_key_path);
+  g_variant_dict_insert (&dict, "state", "s", config->state_path);
+  g_variant_dict_insert (&dict, "runtime", "s", config->runtime_path);
   return g_variant_dict_end (&dict);
 }
 
@@ -182,6 +194,7 @@ act_get_status (BusCall *call)
   add_status (&dict, &status);
   g_variant_dict_insert_value (&dict, "ownership", pack_ownership (&ownership));
   g_variant_dict_insert_value (&dict, "operation", pack_operation (&operation));
+  g_variant_dict_insert_value (&dict, "paths", pack_paths (identity_device_peek_config (device)));
   g_variant_dict_insert_value (&dict, "key", pack_key (key));
   g_variant_dict_insert_value (&dict, "tpm", pack_tpm_status (&tpm, status.boot_commands));
   bus_call_return (call, g_variant_new ("(@a{sv})", g_variant_dict_end (&dict)));

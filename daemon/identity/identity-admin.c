@@ -164,11 +164,11 @@ static gpointer
 identity_admin_begin_job (TpmLink *link, gpointer data, GError **error)
 {
   const Beginning *beginning = data;
-  gboolean is_begun;
+  char *id;
 
-  if (!identity_operation_begin (beginning->config, beginning->operation, beginning->with_keys, beginning->is_there, &is_begun, error))
+  if (!identity_operation_begin (beginning->config, beginning->operation, beginning->with_keys, beginning->is_there, &id, error))
     return NULL;
-  return g_memdup2 (&is_begun, sizeof is_begun);
+  return id != NULL ? id : g_strdup ("");
 }
 
 /* main thread */
@@ -180,17 +180,17 @@ on_begun (GObject *source, GAsyncResult *result, gpointer user_data)
   IdentityAdmin *self = g_task_get_source_object (task);
   IdentityOperation operation = (IdentityOperation) GPOINTER_TO_UINT (g_task_get_task_data (task));
   g_autoptr (GError) error = NULL;
-  g_autofree gboolean *is_begun = tpm_queue_push_finish (result, &error);
+  g_autofree char *id = tpm_queue_push_finish (result, &error);
 
-  if (is_begun == NULL)
+  if (id == NULL)
     {
       fail (self, task, g_steal_pointer (&error));
       return;
     }
-  if (*is_begun)
+  if (*id != '\0')
     {
       base_log (G_LOG_LEVEL_MESSAGE, BASE_LOG_ID_OPERATION, NULL, "%s was asked for over the bus", identity_operation_name (operation));
-      identity_lifecycle_begin (self->lifecycle, operation);
+      identity_lifecycle_begin (self->lifecycle, operation, id);
     }
   g_task_return_boolean (task, TRUE);
 }

@@ -77,8 +77,18 @@ end_operation (IdentityReport *report)
   report->operation_state = "incomplete";
   g_free (report->operation_detail);
   report->operation_detail = g_strdup (journal->shortfall);
+  g_free (report->record->reset_shortfall);
+  report->record->reset_shortfall = g_strdup (journal->shortfall);
+}
+
+/* Said as long as it is so: whoever hands the device on has to know. */
+static void
+add_shortfall (IdentityReport *report)
+{
+  if (report->mode != IDENTITY_MODE_TPM || report->record == NULL || report->record->reset_shortfall == NULL || report->hint[0] != '\0')
+    return;
   g_free (report->hint);
-  report->hint = g_strdup_printf ("reset: incomplete: %s", journal->shortfall);
+  report->hint = g_strdup_printf ("reset: incomplete: %s", report->record->reset_shortfall);
 }
 
 static void
@@ -435,8 +445,26 @@ set_open_hint (IdentityReport *report)
                                   identity_operation_name (report->journal->operation), report->operation_detail);
 }
 
+/* Another look in the same boot that finds the device that this boot came to: how it came to it stays what it was. */
+static gboolean
+is_no_news (const IdentityReport *report, const IdentityReport *before)
+{
+  gboolean was_well = (before->mode == IDENTITY_MODE_TPM || before->mode == IDENTITY_MODE_SOFTWARE) && !before->retry_decision && before->row != 10;
+
+  return was_well && report->mode == before->mode && report->row != 10 && report->operation_state[0] == '\0' && report->key != NULL
+         && before->key != NULL && g_bytes_equal (identity_backend_peek_spki (report->key), identity_backend_peek_spki (before->key));
+}
+
+static void
+keep_boot (IdentityReport *report, const IdentityReport *before)
+{
+  report->row = before->row;
+  report->reason = before->reason;
+  report->boot_commands = before->boot_commands;
+}
+
 IdentityReport *
-identity_boot_execute (TpmLink *link, const BaseConfig *config, const IdentityFacts *facts)
+identity_boot_execute (TpmLink *link, const BaseConfig *config, const IdentityFacts *facts, const IdentityReport *before)
 {
   const IdentityDecision *decision = &facts->decision;
   g_autoptr (IdentityReport) report = g_new0 (IdentityReport, 1);
@@ -463,6 +491,7 @@ identity_boot_execute (TpmLink *link, const BaseConfig *config, const IdentityFa
 
   add_found_problems (report, facts);
   end_operation (report);
+  add_shortfall (report);
   load_keys (report, config);
   if (link != NULL && facts->is_open)
     identity_ownership_settle (link, config, &report->ownership);
@@ -470,9 +499,11 @@ identity_boot_execute (TpmLink *link, const BaseConfig *config, const IdentityFa
   report->retry_decision = identity_hint_may_go_away (report->reason) || is_operation_open (report);
   if (report->row == 10 && report->mode == IDENTITY_MODE_TPM)
     g_ptr_array_add (report->problems, g_strdup_printf ("tpm: %s", facts->tpm_trouble));
-  report->marker = compose_marker (report, config);
   if (link != NULL)
     tpm_link_get_status (link, &status);
   report->boot_commands = status.commands - facts->commands_before;
+  if (before != NULL && is_no_news (report, before))
+    keep_boot (report, before);
+  report->marker = compose_marker (report, config);
   return g_steal_pointer (&report);
 }

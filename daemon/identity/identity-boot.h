@@ -10,6 +10,7 @@ G_BEGIN_DECLS
  * identity_boot_execute:
  * @link: (nullable): the TPM, open if the decision needs it; %NULL as for identity_facts_gather()
  * @facts: what was found and decided
+ * @before: (nullable): what this boot came to before
  *
  * TPM thread; with a %NULL @link any thread. Makes keys and certificates as the decision says; writes nothing but key
  * material, and the note that a software key has had its time: everything else is left to identity_settle(). Never fails: what
@@ -18,6 +19,6 @@ G_BEGIN_DECLS
  *
  * Returns: (transfer full): the report
  */
-IdentityReport *identity_boot_execute (TpmLink *link, const BaseConfig *config, const IdentityFacts *facts);
+IdentityReport *identity_boot_execute (TpmLink *link, const BaseConfig *config, const IdentityFacts *facts, const IdentityReport *before);
 
 G_END_DECLS

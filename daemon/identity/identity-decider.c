@@ -64,6 +64,7 @@ typedef struct
   TpmLink *link;
   IdentityLook look;
   IdentityFacts *facts;
+  IdentityReport *before; /* (nullable) */
 } Work;
 
 static void
@@ -72,6 +73,7 @@ work_free (gpointer data)
   Work *work = data;
 
   g_clear_pointer (&work->facts, identity_facts_free);
+  g_clear_pointer (&work->before, identity_report_unref);
   g_free (work);
 }
 
@@ -89,6 +91,7 @@ work_new (IdentityDecider *self)
 
   work->config = self->config;
   work->link = tpm_queue_peek_link (self->queue);
+  work->before = self->report != NULL ? identity_report_ref (self->report) : NULL;
   work->look = takes_requests (self) ? IDENTITY_LOOK_AT_BOOT : IDENTITY_LOOK_AGAIN;
   return work;
 }
@@ -124,7 +127,7 @@ identity_decider_execute_job (TpmLink *link, gpointer data, GError **error)
 {
   Work *work = data;
 
-  return identity_boot_execute (work->link, work->config, work->facts);
+  return identity_boot_execute (work->link, work->config, work->facts, work->before);
 }
 
 /* threads of GTask */
@@ -137,7 +140,7 @@ decide_without_tpm_in_thread (GTask *task, gpointer source, gpointer data, GCanc
 
   /* The TPM thread may be making keys at this moment: here nothing is made. */
   g_assert (facts->decision.actions == 0);
-  g_task_return_pointer (task, identity_boot_execute (NULL, work->config, facts), (GDestroyNotify) identity_report_unref);
+  g_task_return_pointer (task, identity_boot_execute (NULL, work->config, facts, NULL), (GDestroyNotify) identity_report_unref);
 }
 
 /* main thread: decide and execute */

@@ -285,3 +285,9 @@ identity_device_peek_admin (IdentityDevice *self)
 {
   return self->admin;
 }
+
+const BaseConfig *
+identity_device_peek_config (IdentityDevice *self)
+{
+  return self->config;
+}

@@ -100,10 +100,13 @@ void identity_device_get_status (IdentityDevice *self, IdentityStatus *ret_statu
 void identity_device_get_tpm_status (IdentityDevice *self, IdentityTpmStatus *ret_status);
 
 
-/* @ret_status: (out caller-allocates): its detail is valid until the next "changed" */
+/* @ret_status: (out caller-allocates): its strings are valid until the next "changed" */
 void identity_device_get_operation (IdentityDevice *self, IdentityOperationStatus *ret_status);
 
 void identity_device_get_ownership (IdentityDevice *self, IdentityOwnership *ret_ownership);
+
+/* Returns: (transfer none): how tpmidd was set up */
+const BaseConfig *identity_device_peek_config (IdentityDevice *self);
 
 /* Returns: (transfer none): what the device's administrator may ask for */
 IdentityAdmin *identity_device_peek_admin (IdentityDevice *self);

@@ -522,9 +522,9 @@ identity_lifecycle_look_again (IdentityLifecycle *self)
 }
 
 void
-identity_lifecycle_begin (IdentityLifecycle *self, IdentityOperation operation)
+identity_lifecycle_begin (IdentityLifecycle *self, IdentityOperation operation, const char *id)
 {
-  identity_progress_begin (self->progress, operation);
+  identity_progress_begin (self->progress, operation, id);
   publish (self);
   decide_now (self);
 }

@@ -80,10 +80,11 @@ void identity_lifecycle_look_again (IdentityLifecycle *self);
 /**
  * identity_lifecycle_begin:
  * @operation: its entry is in the journal
+ * @id: its stamp
  *
  * Has the operation carried out as soon as the TPM answers, whatever that makes of the device.
  */
-void identity_lifecycle_begin (IdentityLifecycle *self, IdentityOperation operation);
+void identity_lifecycle_begin (IdentityLifecycle *self, IdentityOperation operation, const char *id);
 
 /**
  * identity_lifecycle_catch_up:
@@ -96,7 +97,7 @@ void identity_lifecycle_catch_up (IdentityLifecycle *self, GTask *task);
 /* Returns: whether files of the report are being written, or could not be written yet */
 gboolean identity_lifecycle_is_writing (IdentityLifecycle *self);
 
-/* @ret_status: (out caller-allocates): its detail is valid until the next "changed" */
+/* @ret_status: (out caller-allocates): its strings are valid until the next "changed" */
 void identity_lifecycle_get_operation (IdentityLifecycle *self, IdentityOperationStatus *ret_status);
 
 /**

@@ -7,6 +7,7 @@
 #include "identity-reset.h"
 #include "identity-rotation.h"
 #include "identity-serial.h"
+#include "identity-store.h"
 
 void
 identity_operation_facts_clear (IdentityOperationFacts *facts)
@@ -36,7 +37,7 @@ inherit (IdentityJournal *journal, const IdentityJournal *before)
 }
 
 gboolean
-identity_operation_begin (const BaseConfig *config, IdentityOperation operation, gboolean with_keys, gboolean is_there, gboolean *ret_begun,
+identity_operation_begin (const BaseConfig *config, IdentityOperation operation, gboolean with_keys, gboolean is_there, char **ret_id,
                           GError **error)
 {
   g_autoptr (IdentityJournal) before = NULL;
@@ -44,9 +45,14 @@ identity_operation_begin (const BaseConfig *config, IdentityOperation operation,
 
   if (!identity_journal_load (config->state_path, &before, error))
     return FALSE;
-  *ret_begun = before->operation != IDENTITY_OPERATION_NONE || !is_there;
-  if (!*ret_begun || (before->operation == operation && !before->is_carried_out))
+  *ret_id = NULL;
+  if (before->operation == IDENTITY_OPERATION_NONE && is_there)
     return TRUE;
+  if (before->operation == operation && !before->is_carried_out)
+    {
+      *ret_id = g_strdup (before->stamp);
+      return TRUE;
+    }
   if (!may_replace (before->operation, operation))
     {
       g_set_error (error, TPMID_ERROR, TPMID_ERROR_WRONG_STATE, "%s is under way; wait for its end (tpmidctl status)",
@@ -55,7 +61,10 @@ identity_operation_begin (const BaseConfig *config, IdentityOperation operation,
     }
   journal->with_keys = with_keys;
   inherit (journal, before);
-  return identity_journal_save (config->state_path, journal, error);
+  if (!identity_journal_save (config->state_path, journal, error))
+    return FALSE;
+  *ret_id = g_strdup (journal->stamp);
+  return TRUE;
 }
 
 /* --- at each decision --- */
@@ -120,13 +129,24 @@ read_serial (TpmLink *link, const BaseConfig *config)
   return serial;
 }
 
+/* What was taken before, and perhaps released, is not taken again on the way back. */
+static gboolean
+is_first_time (const BaseConfig *config)
+{
+  g_autoptr (IdentityRecord) record = NULL;
+
+  return identity_store_load (config->state_path, &record, NULL)
+         && (record->kind == IDENTITY_RECORD_SOFTWARE || (record->kind == IDENTITY_RECORD_MIGRATED && record->srk_name == NULL));
+}
+
 static gboolean
 migrate_to_tpm (TpmLink *link, const BaseConfig *config, IdentityOwnership *ownership, GError **error)
 {
   const TpmParent parent = { .handle = config->parent_handle };
   g_autofree char *serial = read_serial (link, config);
 
-  return identity_ownership_take (link, config, &parent, ownership, error) && identity_migration_carry_out (link, config, TRUE, serial, error);
+  return (!is_first_time (config) || identity_ownership_take (link, config, &parent, ownership, error))
+         && identity_migration_carry_out (link, config, TRUE, serial, error);
 }
 
 static gboolean

@@ -43,13 +43,13 @@ void identity_operation_facts_clear (IdentityOperationFacts *facts);
  * @operation: with the preconditions checked by the caller
  * @with_keys: see IdentityJournal
  * @is_there: the device is already what the operation makes of it: where nothing else is under way, there is nothing to do
- * @ret_begun: (out): whether there is something to carry out now
+ * @ret_id: (out) (nullable) (transfer full): the stamp of the entry that is to be carried out now; %NULL where there is nothing to do
  * @error: TPMID_ERROR_WRONG_STATE when another operation is under way; _STORAGE
  *
  * TPM thread. A reset takes the place of any other operation, a migration that of the opposite one; the one that is under way already is a success.
  */
 gboolean identity_operation_begin (const BaseConfig *config, IdentityOperation operation, gboolean with_keys, gboolean is_there,
-                                   gboolean *ret_begun, GError **error);
+                                   char **ret_id, GError **error);
 
 /**
  * identity_operation_prepare:

@@ -30,6 +30,7 @@ identity_progress_finalize (GObject *object)
 {
   IdentityProgress *self = IDENTITY_PROGRESS (object);
 
+  g_free (self->status.id);
   g_free (self->status.detail);
   g_clear_pointer (&self->ending, identity_report_unref);
   g_free (self->problem);
@@ -58,22 +59,31 @@ identity_progress_new (const BaseConfig *config, TpmQueue *queue)
   return self;
 }
 
+/* The time is that of the operation's beginning, as far as this process saw it. */
 static void
-set_status (IdentityProgress *self, IdentityOperation operation, const char *state, const char *detail, int error)
+set_status (IdentityProgress *self, IdentityOperation operation, const char *id, const char *state, const char *detail, int error)
 {
-  gint64 time = self->status.operation == operation ? self->status.time : g_get_real_time () / G_USEC_PER_SEC;
+  gboolean is_same = g_strcmp0 (self->status.id, id) == 0;
+  IdentityOperationStatus before = self->status;
 
-  g_free (self->status.detail);
-  self->status = (IdentityOperationStatus) { operation, state, g_strdup (detail), error, time };
+  self->status = (IdentityOperationStatus) {
+    .operation = operation,
+    .id = g_strdup (id),
+    .state = state,
+    .detail = g_strdup (detail),
+    .error = error,
+    .time = is_same ? before.time : g_get_real_time () / G_USEC_PER_SEC,
+  };
+  g_free (before.id);
+  g_free (before.detail);
 }
 
 void
-identity_progress_begin (IdentityProgress *self, IdentityOperation operation)
+identity_progress_begin (IdentityProgress *self, IdentityOperation operation, const char *id)
 {
   self->begun = operation;
   self->is_covered = FALSE;
-  self->status.operation = IDENTITY_OPERATION_NONE; /* so that its time is now */
-  set_status (self, operation, "running", "", 0);
+  set_status (self, operation, id, "running", "", 0);
 }
 
 void
@@ -90,7 +100,7 @@ end_begun (IdentityProgress *self)
   if (!self->is_covered)
     return;
   if (g_strcmp0 (self->status.state, "running") == 0 && self->ending == NULL)
-    set_status (self, self->begun, "done", "", 0);
+    set_status (self, self->begun, self->status.id, "done", "", 0);
   self->begun = IDENTITY_OPERATION_NONE;
   self->is_covered = FALSE;
 }
@@ -103,7 +113,7 @@ identity_progress_note_report (IdentityProgress *self, IdentityReport *report)
   if (report->has_to_end)
     self->ending = identity_report_ref (report);
   if (report->operation_state[0] != '\0')
-    set_status (self, report->journal->operation, report->has_to_end ? "running" : report->operation_state, report->operation_detail,
+    set_status (self, report->journal->operation, report->journal->stamp, report->has_to_end ? "running" : report->operation_state, report->operation_detail,
                 report->operation_error);
   end_begun (self);
 }
@@ -113,7 +123,7 @@ identity_progress_note_held_back (IdentityProgress *self, const char *reason)
 {
   if (!self->is_covered)
     return;
-  set_status (self, self->begun, "failed", reason, TPMID_ERROR_WRONG_STATE);
+  set_status (self, self->begun, self->status.id, "failed", reason, TPMID_ERROR_WRONG_STATE);
   end_begun (self);
 }
 
@@ -168,7 +178,8 @@ on_ended (GObject *source, GAsyncResult *result, gpointer user_data)
   g_clear_pointer (&self->problem, g_free);
   if (done != NULL)
     {
-      set_status (self, report->journal->operation, report->operation_state, report->operation_detail, report->operation_error);
+      set_status (self, report->journal->operation, report->journal->stamp, report->operation_state, report->operation_detail,
+                  report->operation_error);
       g_clear_pointer (&self->ending, identity_report_unref);
     }
   else
@@ -214,10 +225,7 @@ identity_progress_get_status (IdentityProgress *self, IdentityOperationStatus *r
 {
   *ret_status = self->status;
   if (self->begun != IDENTITY_OPERATION_NONE)
-    {
-      ret_status->operation = self->begun;
-      ret_status->state = "running";
-    }
+    ret_status->state = "running";
 }
 
 const char *

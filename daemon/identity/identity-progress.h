@@ -17,6 +17,7 @@ G_BEGIN_DECLS
 typedef struct
 {
   IdentityOperation operation;
+  char *id;          /* of this operation and no other: its entry's stamp */
   const char *state; /* static: "running", "waiting", "done", "incomplete", "failed" */
   char *detail;      /* a sentence, or "" */
   int error;         /* a TpmidError where it waits or failed */
@@ -41,8 +42,8 @@ G_DECLARE_FINAL_TYPE (IdentityProgress, identity_progress, IDENTITY, PROGRESS, G
  */
 IdentityProgress *identity_progress_new (const BaseConfig *config, TpmQueue *queue);
 
-/* An operation is on record now; a decision that begins from now on carries it out. */
-void identity_progress_begin (IdentityProgress *self, IdentityOperation operation);
+/* An operation is on record now, with @id as its stamp; a decision that begins from now on carries it out. */
+void identity_progress_begin (IdentityProgress *self, IdentityOperation operation, const char *id);
 
 /* A decision begins. */
 void identity_progress_note_decision (IdentityProgress *self);
@@ -67,7 +68,7 @@ gboolean identity_progress_is_wanted (IdentityProgress *self);
 /* Returns: whether an operation's entry has yet to end */
 gboolean identity_progress_is_ending (IdentityProgress *self);
 
-/* @ret_status: (out caller-allocates): its detail is valid until the next change */
+/* @ret_status: (out caller-allocates): its strings are valid until the next change */
 void identity_progress_get_status (IdentityProgress *self, IdentityOperationStatus *ret_status);
 
 /* Returns: (transfer none) (nullable): "operation: sentence": why the entry could not be ended */

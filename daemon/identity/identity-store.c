@@ -37,6 +37,7 @@ identity_record_copy (const IdentityRecord *record)
   copy->key_reference = g_strdup (record->key_reference);
   copy->srk_name = g_strdup (record->srk_name);
   copy->ek_name = g_strdup (record->ek_name);
+  copy->reset_shortfall = g_strdup (record->reset_shortfall);
   copy->archive_software_key = record->archive_software_key;
   return copy;
 }
@@ -50,6 +51,7 @@ identity_record_free (IdentityRecord *record)
   g_free (record->key_reference);
   g_free (record->srk_name);
   g_free (record->ek_name);
+  g_free (record->reset_shortfall);
   g_free (record);
 }
 
@@ -96,6 +98,7 @@ parse_record (GKeyFile *file, const char *path, IdentityRecord **ret_record, GEr
   record->key_reference = g_key_file_get_string (file, GROUP, "key-reference", NULL);
   record->srk_name = g_key_file_get_string (file, GROUP, "srk-name", NULL);
   record->ek_name = g_key_file_get_string (file, GROUP, "ek-name", NULL);
+  record->reset_shortfall = g_key_file_get_string (file, GROUP, "reset-shortfall", NULL);
   record->archive_software_key = g_key_file_get_boolean (file, GROUP, "archive-software-key", NULL);
   *ret_record = record;
   return TRUE;
@@ -176,6 +179,7 @@ fill_key_file (GKeyFile *file, const IdentityRecord *record)
   set_or_remove (file, "key-reference", record->key_reference);
   set_or_remove (file, "srk-name", record->srk_name);
   set_or_remove (file, "ek-name", record->ek_name);
+  set_or_remove (file, "reset-shortfall", record->reset_shortfall);
   set_or_remove (file, "archive-software-key", record->archive_software_key ? "true" : NULL);
 }
 

@@ -25,6 +25,7 @@ typedef struct
   char *key_reference;  /* SHA-256 of its SubjectPublicKeyInfo, hex */
   char *srk_name;       /* of the owner hierarchy's storage root key: tells a cleared TPM */
   char *ek_name;        /* of the endorsement key: tells another TPM */
+  char *reset_shortfall; /* why the factory reset that this identity began with is incomplete */
   gboolean archive_software_key; /* the software key has had its time, but still lies in its place */
 } IdentityRecord;
 

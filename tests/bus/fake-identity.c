@@ -217,6 +217,15 @@ identity_serial_check (const char *serial, gsize limit, GError **error)
   return FALSE;
 }
 
+const BaseConfig *
+identity_device_peek_config (IdentityDevice *self)
+{
+  static const BaseConfig config = { .marker_path = (char *) "/m", .certificate_path = (char *) "/c", .software_key_path = (char *) "/k",
+                                     .state_path = (char *) "/s", .runtime_path = (char *) "/r" };
+
+  return &config;
+}
+
 IdentityAdmin *
 identity_device_peek_admin (IdentityDevice *self)
 {
