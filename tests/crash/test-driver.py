@@ -187,7 +187,8 @@ def test_index_that_nobody_knows_is_found(folder):
                        env={**os.environ, "TPM2TOOLS_TCTI": machine.tcti})
         machine.shut_down()
 
-    with Bench(folder, "second-boot", change=define) as bench:
+    # Shared, as it takes an owner without a password.
+    with Bench(folder, "second-boot", base=crash_scenarios.provisioned_shared, ownership="shared", change=define) as bench:
         expect_complaint(bench.run("killed", crash_point.END), f"an index is left in the TPM at {STRANGE_INDEX:#x}")
 
 
