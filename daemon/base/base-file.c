@@ -12,7 +12,12 @@
 #include <unistd.h>
 
 #define SET_ASIDE_MAX 99
+
+/* PATH.XXXXXX.tmp: a name that nobody can take before us, nor another thread with the same path. */
 #define TEMPORARY_SUFFIX ".tmp"
+#define RANDOM_LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+#define RANDOM_SIZE 6
+#define TRIES_MAX 8
 
 typedef int FdGuard;
 static void
@@ -50,44 +55,73 @@ write_all (int fd, const guint8 *data, gsize size)
   return TRUE;
 }
 
-static gboolean
-write_temporary (const char *temporary, gconstpointer data, gsize size, mode_t mode)
+static char *
+make_temporary_name (const char *path)
 {
-  /* Whatever stands there (left by a crash, or a link or pipe that somebody planted) is removed and never opened: the
-   * content goes into a file that is new, and thus ours. */
-  if (unlink (temporary) < 0 && errno != ENOENT)
-    return FALSE;
-  g_auto (FdGuard) fd = open (temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+  char random[RANDOM_SIZE + 1] = "";
+
+  for (gsize i = 0; i < RANDOM_SIZE; i++)
+    random[i] = RANDOM_LETTERS[g_random_int_range (0, sizeof RANDOM_LETTERS - 1)];
+  return g_strconcat (path, ".", random, TEMPORARY_SUFFIX, NULL);
+}
+
+/* What stands there already (left by a crash, or planted by somebody) is never opened: the content goes into a file that is new, and
+ * thus ours. */
+static int
+open_temporary (const char *path, mode_t mode, char **ret_name)
+{
+  int fd = -1;
+
+  for (int i = 0; i < TRIES_MAX; i++)
+    {
+      g_free (*ret_name);
+      *ret_name = make_temporary_name (path);
+      fd = open (*ret_name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+      if (fd >= 0 || errno != EEXIST)
+        break;
+    }
+  return fd;
+}
+
+/* Returns: (transfer full) (nullable): where the content is now, whole and synced; %NULL with errno, and nothing is left. */
+static char *
+write_temporary (const char *path, gconstpointer data, gsize size, mode_t mode)
+{
+  g_autofree char *name = NULL;
+  g_auto (FdGuard) fd = open_temporary (path, mode, &name);
 
   if (fd < 0)
-    return FALSE;
+    return NULL;
   /* EPERM is how file systems without modes answer. */
-  if (fchmod (fd, mode) < 0 && errno != EPERM)
-    return FALSE;
-  return write_all (fd, data, size) && fsync (fd) == 0;
+  if ((fchmod (fd, mode) == 0 || errno == EPERM) && write_all (fd, data, size) && fsync (fd) == 0)
+    return g_steal_pointer (&name);
+  int errsv = errno;
+  (void) unlink (name);
+  errno = errsv;
+  return NULL;
 }
 
 gboolean
 base_file_replace (const char *path, gconstpointer data, gsize size, mode_t mode, GError **error)
 {
-  g_autofree char *temporary = g_strconcat (path, TEMPORARY_SUFFIX, NULL);
+  g_autofree char *temporary = write_temporary (path, data, size, mode);
 
-  if (!write_temporary (temporary, data, size, mode) || rename (temporary, path) < 0)
-    {
-      int errsv = errno;
-      (void) unlink (temporary);
-      return base_error_set_errno (error, errsv, "cannot write %s", path);
-    }
-  return sync_folder_of (path, error);
+  if (temporary != NULL && rename (temporary, path) == 0)
+    return sync_folder_of (path, error);
+  int errsv = errno;
+  if (temporary != NULL)
+    (void) unlink (temporary);
+  return base_error_set_errno (error, errsv, "cannot write %s", path);
 }
 
 gboolean
 base_file_create (const char *path, gconstpointer data, gsize size, mode_t mode, GError **error)
 {
-  g_autofree char *temporary = g_strconcat (path, TEMPORARY_SUFFIX, NULL);
+  g_autofree char *temporary = write_temporary (path, data, size, mode);
 
-  if (write_temporary (temporary, data, size, mode)
-      && renameat2 (AT_FDCWD, temporary, AT_FDCWD, path, RENAME_NOREPLACE) == 0)
+  if (temporary == NULL)
+    return base_error_set_errno (error, errno, "cannot write %s", path);
+  if (renameat2 (AT_FDCWD, temporary, AT_FDCWD, path, RENAME_NOREPLACE) == 0)
     return sync_folder_of (path, error);
   int errsv = errno;
   (void) unlink (temporary);
@@ -180,8 +214,28 @@ base_file_remove (const char *path, GError **error)
   return base_error_set_errno (error, errno, "cannot remove %s", path);
 }
 
-void
-base_file_remove_temporaries (const char *folder)
+static gboolean
+is_any_temporary (const char *name, const struct stat *st, gconstpointer unused)
+{
+  return g_str_has_suffix (name, TEMPORARY_SUFFIX);
+}
+
+/* Also NAME.tmp, as older releases called it. */
+static gboolean
+is_temporary_of (const char *name, const struct stat *st, gconstpointer of)
+{
+  gsize size = strlen (of);
+
+  if (st->st_uid != geteuid () || strncmp (name, of, size) != 0)
+    return FALSE;
+  name += size;
+  if (name[0] == '.' && strspn (name + 1, RANDOM_LETTERS) == RANDOM_SIZE && name[1 + RANDOM_SIZE] == '.')
+    name += 1 + RANDOM_SIZE;
+  return g_str_equal (name, TEMPORARY_SUFFIX);
+}
+
+static void
+sweep (const char *folder, gboolean (*is_to_go) (const char *, const struct stat *, gconstpointer), gconstpointer data)
 {
   g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
   const char *name;
@@ -190,9 +244,24 @@ base_file_remove_temporaries (const char *folder)
     {
       g_autofree char *path = g_build_filename (folder, name, NULL);
       struct stat st;
-      if (g_str_has_suffix (name, TEMPORARY_SUFFIX) && lstat (path, &st) == 0 && S_ISREG (st.st_mode))
+      if (lstat (path, &st) == 0 && S_ISREG (st.st_mode) && is_to_go (name, &st, data))
         (void) unlink (path);
     }
+}
+
+void
+base_file_remove_temporaries (const char *folder)
+{
+  sweep (folder, is_any_temporary, NULL);
+}
+
+void
+base_file_remove_temporaries_of (const char *path)
+{
+  g_autofree char *folder = g_path_get_dirname (path);
+  g_autofree char *name = g_path_get_basename (path);
+
+  sweep (folder, is_temporary_of, name);
 }
 
 gboolean

@@ -18,7 +18,10 @@ G_BEGIN_DECLS
  *
  * Replaces @path atomically: temporary file in the same folder, fsync, rename, fsync of the folder. After a crash at
  * any point @path holds the old content or the new, never a part. On failure the old file stays and the temporary one
- * is removed. On file systems without modes (vfat) @mode has no effect.
+ * is removed. On file systems without modes (vfat) @mode has no effect. Any thread, also several with the same @path.
+ *
+ * The temporary file is PATH.XXXXXX.tmp with 6 random letters or digits, and always a new one: in a folder that is sticky, others can put
+ * nothing in its way.
  *
  * Returns: %TRUE when the new content is on stable storage
  */
@@ -65,10 +68,18 @@ gboolean base_file_remove (const char *path, GError **error);
  * base_file_remove_temporaries:
  * @folder: absolute path of a folder in which nobody else writes, and this program not at the moment
  *
- * Removes the regular files NAME.tmp that base_file_replace() and base_file_create() leave when the program is killed in them, as
- * such a file may have a secret in it, and its NAME may never be written again. What cannot be removed is left, without a word.
+ * Removes all regular files *.tmp: base_file_replace() and base_file_create() leave such a one when the program is killed in them. There may be
+ * a secret in it, and nobody asks for it again. What cannot be removed is left, without a word.
  */
 void base_file_remove_temporaries (const char *folder);
+
+/**
+ * base_file_remove_temporaries_of:
+ * @path: absolute path of a file in a folder in which others may write too; this program does not write it at the moment
+ *
+ * base_file_remove_temporaries() for @path alone: regular files of our own uid that have the name of one of its temporary files.
+ */
+void base_file_remove_temporaries_of (const char *path);
 
 /**
  * base_file_set_aside:

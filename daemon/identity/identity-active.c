@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 gboolean
@@ -97,15 +98,33 @@ identity_active_put_certificate (const BaseConfig *config, const IdentityCert *c
   return base_file_replace (config->certificate_path, pem, size, 0644, error);
 }
 
+/* In a sticky folder only who owns a file, or the folder, moves it or puts another into its place: unlink(2), rename(2). */
+static gboolean
+check_place (const char *folder, const char *path, GError **error)
+{
+  struct stat parent, st;
+
+  if (lstat (path, &st) < 0)
+    return errno == ENOENT || base_error_set_errno (error, errno, "cannot look at %s", path);
+  if (stat (folder, &parent) < 0)
+    return base_error_set_errno (error, errno, "cannot look at folder %s", folder);
+  if ((parent.st_mode & S_ISVTX) == 0 || geteuid () == 0 || geteuid () == st.st_uid || geteuid () == parent.st_uid)
+    return TRUE;
+  g_set_error (error, TPMID_ERROR, TPMID_ERROR_EXISTS,
+               "%s belongs to uid %u, and the folder lets nobody else replace it; look what it is, and move it away. Nothing was changed", path,
+               (unsigned) st.st_uid);
+  return FALSE;
+}
+
 gboolean
 identity_active_check_writable (const char *path, GError **error)
 {
   g_autofree char *folder = g_path_get_dirname (path);
 
   /* Also where the permission bits do not bind us, this says EROFS. */
-  if (g_access (folder, W_OK | X_OK) == 0)
-    return TRUE;
-  return base_error_set_errno (error, errno, "cannot write to folder %s", folder);
+  if (g_access (folder, W_OK | X_OK) < 0)
+    return base_error_set_errno (error, errno, "cannot write to folder %s", folder);
+  return check_place (folder, path, error);
 }
 
 IdentityCert *

@@ -65,10 +65,11 @@ gboolean identity_active_put_certificate (const BaseConfig *config, const Identi
 
 /**
  * identity_active_check_writable:
- * @path: a file that is going to be replaced
- * @error: TPMID_ERROR_STORAGE
+ * @path: a file that is going to be replaced, moved or removed
+ * @error: TPMID_ERROR_STORAGE; _EXISTS when what is there is another user's, in a folder that is sticky
  *
- * Whether its folder is there and on a file system that takes a change: asked before anything is given up for it.
+ * Whether its folder is there and on a file system that takes a change, and @path is free or ours to move: asked before anything is given up
+ * for it.
  */
 gboolean identity_active_check_writable (const char *path, GError **error);
 

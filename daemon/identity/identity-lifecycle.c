@@ -4,7 +4,6 @@
 #include "base-error.h"
 #include "base-log.h"
 #include "identity-decider.h"
-#include "identity-remount.h"
 #include "identity-watch.h"
 #include "identity-writer.h"
 
@@ -373,8 +372,7 @@ is_time_to_decide (IdentityLifecycle *self)
 static gboolean
 needs_restart (IdentityLifecycle *self)
 {
-  return self->is_decided && !identity_decider_is_busy (self->decider) && identity_writer_is_pending (self->writer) && !identity_writer_is_busy (self->writer)
-         && identity_remount_should_restart (self->config);
+  return self->is_decided && !identity_decider_is_busy (self->decider) && identity_writer_wants_restart (self->writer);
 }
 
 static void

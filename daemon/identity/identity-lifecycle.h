@@ -19,7 +19,7 @@ G_BEGIN_DECLS
  *
  * Signals: "changed" (no arguments) after state, problems or report changed; "decided" (no arguments) once, after the
  * first decision was carried out and the marker and the mode file were tried for the first time; "restart-wanted" (no
- * arguments) when the process should end with EX_TEMPFAIL, see identity_remount_should_restart().
+ * arguments) when the process should end with EX_TEMPFAIL, see identity_writer_wants_restart().
  */
 #define IDENTITY_TYPE_LIFECYCLE (identity_lifecycle_get_type ())
 G_DECLARE_FINAL_TYPE (IdentityLifecycle, identity_lifecycle, IDENTITY, LIFECYCLE, GObject)

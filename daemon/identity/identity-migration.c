@@ -180,7 +180,8 @@ to_software (const Migration *self, GError **error)
     return finish_software (self, error);
   if (kind != IDENTITY_RECORD_TPM && kind != IDENTITY_RECORD_MIGRATED)
     return fail_state (error);
-  if (!check_places (self, error))
+  /* With the record there is no way back; what was found free then, and is taken now, has to be moved away by a person. */
+  if (kind == IDENTITY_RECORD_TPM && !check_places (self, error))
     return FALSE;
   key = ensure_software_key (self, error);
   certificate = key != NULL ? ensure_certificate (self, self->software_certificate, key, error) : NULL;
@@ -391,7 +392,7 @@ is_hopeless (const GError *error)
   static const TpmidError codes[] = {
     TPMID_ERROR_WRONG_STATE, TPMID_ERROR_KEY_ORPHANED, TPMID_ERROR_NOT_FOUND, TPMID_ERROR_CORRUPT, TPMID_ERROR_UNSUPPORTED_ALGORITHM,
     TPMID_ERROR_HANDLE_TAKEN, TPMID_ERROR_NV_FULL, TPMID_ERROR_INVALID_BLOB, TPMID_ERROR_AUTH_FAILED, TPMID_ERROR_HIERARCHY_AUTH_REQUIRED,
-    TPMID_ERROR_HIERARCHY_DISABLED, TPMID_ERROR_UNSUPPORTED_BY_TPM,
+    TPMID_ERROR_HIERARCHY_DISABLED, TPMID_ERROR_UNSUPPORTED_BY_TPM, TPMID_ERROR_EXISTS,
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (codes); i++)

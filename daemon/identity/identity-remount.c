@@ -141,6 +141,6 @@ identity_remount_should_restart (const BaseConfig *config)
   if (mount_point == NULL || !is_started_by_systemd () || !take_stamp (config))
     return FALSE;
   base_log (G_LOG_LEVEL_MESSAGE, BASE_LOG_ID_PROBLEM, NULL,
-            "%s is read-only for tpmidd alone, as it was when tpmidd started; it ends now, with status 75, to be started again", mount_point);
+            "%s is read-only for tpmidd alone, as it was when tpmidd started; it ends, with status 75, to be started again", mount_point);
   return TRUE;
 }

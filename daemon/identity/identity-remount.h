@@ -38,7 +38,8 @@ char *identity_remount_find (const BaseConfig *config);
  * identity_remount_should_restart:
  *
  * Whether ending, to be started again by systemd, may help files that cannot be written. Says so in the journal, and records
- * it in RuntimePath=: the answer is %TRUE once in a boot, and only in a process that systemd started. Any thread.
+ * it in RuntimePath=: the answer is %TRUE once in a boot, and only in a process that systemd started. Not in the main thread: it looks at
+ * storage that may hang.
  *
  * Returns: %TRUE when the process should end with EX_TEMPFAIL
  */

@@ -98,11 +98,10 @@ identity_rotation_load_next (const BaseConfig *config, const IdentityRecord *rec
   return open_next (config, record, &next, error) ? identity_backend_ref (next.backend) : NULL;
 }
 
-/* The key that is going to be replaced must be the one that everybody thinks it is. */
+/* @ret_name: hex; %NULL when nothing is there */
 static gboolean
-check_device_key (TpmLink *link, const BaseConfig *config, const IdentityRecord *record, GError **error)
+find_name_at (TpmLink *link, guint32 handle, char **ret_name, GError **error)
 {
-  guint32 handle = identity_active_key_handle (config, record);
   g_autoptr (GError) cause = NULL;
   TpmPublic found;
 
@@ -113,7 +112,19 @@ check_device_key (TpmLink *link, const BaseConfig *config, const IdentityRecord 
       g_propagate_error (error, g_steal_pointer (&cause));
       return FALSE;
     }
-  g_autofree char *name = cause == NULL ? base_hex_encode (found.name, sizeof found.name) : NULL;
+  *ret_name = cause == NULL ? base_hex_encode (found.name, sizeof found.name) : NULL;
+  return TRUE;
+}
+
+/* The key that is going to be replaced must be the one that everybody thinks it is. */
+static gboolean
+check_device_key (TpmLink *link, const BaseConfig *config, const IdentityRecord *record, GError **error)
+{
+  guint32 handle = identity_active_key_handle (config, record);
+  g_autofree char *name = NULL;
+
+  if (!find_name_at (link, handle, &name, error))
+    return FALSE;
   if (g_strcmp0 (name, record->key_name) == 0)
     return TRUE;
   g_set_error (error, TPMID_ERROR, TPMID_ERROR_KEY_ORPHANED, "the device's key is not at its handle 0x%08x of the TPM; nothing was changed", handle);
@@ -139,23 +150,7 @@ check_owner (TpmLink *link, GError **error)
   return FALSE;
 }
 
-/* Asked last before the journal: everything that the operation needs is there and works. */
-static gboolean
-check_ready (TpmLink *link, const BaseConfig *config, const IdentityRecord *record, const IdentitySlotKey *to, GError **error)
-{
-  return identity_active_check_writable (config->certificate_path, error) && check_device_key (link, config, record, error)
-         && check_owner (link, error) && identity_active_prove (to->backend, link, error);
-}
-
-static gboolean
-begin_operation (TpmLink *link, const BaseConfig *config, IdentityOperation operation, GError **error)
-{
-  g_autoptr (IdentityJournal) journal = identity_journal_new (operation);
-
-  return identity_journal_save (config->state_path, journal, error) && identity_rotation_carry_out (link, config, journal, error);
-}
-
-/* A file of another key than the one in the TPM must not become the previous one. */
+/* A file of another key than the one in the TPM must not become the previous one, nor the one to go back to. */
 static gboolean
 check_current (const BaseConfig *config, const IdentityRecord *record, GError **error)
 {
@@ -172,6 +167,22 @@ check_current (const BaseConfig *config, const IdentityRecord *record, GError **
   return FALSE;
 }
 
+/* Asked last before the journal: everything that the operation needs is there and works. */
+static gboolean
+check_ready (TpmLink *link, const BaseConfig *config, const IdentityRecord *record, const IdentitySlotKey *to, GError **error)
+{
+  return identity_active_check_writable (config->certificate_path, error) && check_device_key (link, config, record, error)
+         && check_owner (link, error) && identity_active_prove (to->backend, link, error) && check_current (config, record, error);
+}
+
+static gboolean
+begin_operation (TpmLink *link, const BaseConfig *config, IdentityOperation operation, GError **error)
+{
+  g_autoptr (IdentityJournal) journal = identity_journal_new (operation);
+
+  return identity_journal_save (config->state_path, journal, error) && identity_rotation_carry_out (link, config, journal, error);
+}
+
 gboolean
 identity_rotation_commit (TpmLink *link, const BaseConfig *config, const IdentityRecord *record, const char *pem, const char *serial,
                           GError **error)
@@ -185,7 +196,7 @@ identity_rotation_commit (TpmLink *link, const BaseConfig *config, const Identit
                              : identity_active_self_sign (link, next.backend, serial, error);
   return certificate != NULL
          && identity_slots_save_certificate (config, IDENTITY_SLOT_NEXT, identity_cert_peek_pem (certificate), error)
-         && check_ready (link, config, record, &next, error) && check_current (config, record, error)
+         && check_ready (link, config, record, &next, error)
          && begin_operation (link, config, IDENTITY_OPERATION_ROTATE_COMMIT, error);
 }
 
@@ -241,18 +252,77 @@ is_hopeless (const GError *error)
          || g_error_matches (error, TPMID_ERROR, TPMID_ERROR_INVALID_BLOB);
 }
 
-/* @cause: (transfer full): nothing was changed yet, so that giving up leaves the device as it was. */
+/* The slot of the current key is the last to be filled anew: until then it holds the key that the device had. */
 static gboolean
-fail_or_give_up (const BaseConfig *config, GError *cause, GError **error)
+put_back (TpmLink *link, const BaseConfig *config, IdentityRecord *record, GError **error)
 {
+  guint32 handle = identity_active_key_handle (config, record);
+  g_auto (IdentitySlotKey) current = { 0 };
+
+  if (!identity_slots_open (config, IDENTITY_SLOT_CURRENT, record->srk_name, &current, error)
+      || !identity_slots_put_in_tpm (link, &current, handle, error))
+    return FALSE;
+  identity_active_describe (record, handle, current.backend);
+  return identity_store_save (config->state_path, record, error);
+}
+
+/* @ret_has_key: whether the device has the key that it had before, or the one that its record names by now. On failure that is not known yet. */
+static gboolean
+go_back (TpmLink *link, const BaseConfig *config, IdentityRecord *record, gboolean *ret_has_key, GError **error)
+{
+  g_autofree char *name = NULL;
+  g_autoptr (GError) cause = NULL;
+
+  if (link == NULL)
+    {
+      g_set_error (error, TPMID_ERROR, TPMID_ERROR_TPM_UNAVAILABLE, "the rotation cannot go on, and goes back as soon as the TPM answers");
+      return FALSE;
+    }
+  *ret_has_key = put_back (link, config, record, &cause);
+  if (*ret_has_key)
+    return TRUE;
+  if (!is_hopeless (cause) && !g_error_matches (cause, TPMID_ERROR, TPMID_ERROR_NOT_FOUND))
+    {
+      g_propagate_error (error, g_steal_pointer (&cause));
+      return FALSE;
+    }
+  if (!find_name_at (link, identity_active_key_handle (config, record), &name, error))
+    return FALSE;
+  /* Of a record that cannot be read, only the TPM knows. */
+  *ret_has_key = name != NULL && (record->key_name == NULL || g_str_equal (name, record->key_name));
+  return TRUE;
+}
+
+static GError *
+explain_loss (GError *cause)
+{
+  GError *loss = g_error_new (TPMID_ERROR, TPMID_ERROR_KEY_ORPHANED,
+                              "the rotation was given up (%s), and the key that the device had is gone from the TPM and cannot be put back: "
+                              "this device has lost its identity; give it a new one (tpmidctl reprovision)",
+                              cause->message);
+
+  g_error_free (cause);
+  return loss;
+}
+
+/* @cause: (transfer full): why the rotation does not get on. Where that is for good, the old key may have been removed already, by a try that
+ * was interrupted: then it comes back, if it can. The journal stays until that is decided. */
+static gboolean
+fail_or_give_up (TpmLink *link, const BaseConfig *config, IdentityRecord *record, GError *cause, GError **error)
+{
+  gboolean has_key = FALSE;
+
   if (is_hopeless (cause))
     {
-      if (!identity_journal_remove (config->state_path, error))
+      if (!go_back (link, config, record, &has_key, error) || !identity_journal_remove (config->state_path, error))
         {
           g_error_free (cause);
           return FALSE;
         }
-      g_prefix_error (&cause, "the rotation was given up, the device has its key as before: ");
+      if (has_key)
+        g_prefix_error (&cause, "the rotation was given up, the device has its key as before: ");
+      else
+        cause = explain_loss (cause);
     }
   g_propagate_error (error, cause);
   return FALSE;
@@ -273,7 +343,7 @@ exchange_key (TpmLink *link, const BaseConfig *config, const IdentitySlotKey *to
       return FALSE;
     }
   if (!identity_slots_put_in_tpm (link, to, handle, &cause))
-    return fail_or_give_up (config, g_steal_pointer (&cause), error);
+    return fail_or_give_up (link, config, record, g_steal_pointer (&cause), error);
   identity_active_describe (record, handle, to->backend);
   return identity_store_save (config->state_path, record, error);
 }
@@ -313,7 +383,7 @@ exchange (TpmLink *link, const BaseConfig *config, IdentitySlot from, const Iden
   if (certificate == NULL)
     {
       GError *cause = g_error_new (TPMID_ERROR, TPMID_ERROR_CORRUPT, "the certificate of the key that is to come is not there");
-      return fail_or_give_up (config, cause, error);
+      return fail_or_give_up (link, config, record, cause, error);
     }
   return exchange_key (link, config, to, record, error)
          && (from != IDENTITY_SLOT_NEXT || keep_replaced (config, to, error))
@@ -344,6 +414,6 @@ identity_rotation_carry_out (TpmLink *link, const BaseConfig *config, const Iden
         return FALSE;
     }
   else if (!g_error_matches (cause, TPMID_ERROR, TPMID_ERROR_NOT_FOUND))
-    return fail_or_give_up (config, g_steal_pointer (&cause), error);
+    return fail_or_give_up (link, config, record, g_steal_pointer (&cause), error);
   return identity_slots_remove (config, from, error) && identity_journal_remove (config->state_path, error);
 }

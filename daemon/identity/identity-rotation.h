@@ -71,8 +71,9 @@ gboolean identity_rotation_rollback (TpmLink *link, const BaseConfig *config, co
  * identity_rotation_carry_out:
  * @link: (nullable): %NULL when the TPM does not answer: then only what needs no TPM any more is done
  * @journal: of operation ROTATE_COMMIT or ROTATE_ROLLBACK
- * @error: those of the link and TPMID_ERROR_STORAGE: to be called again; _KEY_ORPHANED or _CORRUPT, and the journal is gone: the key that is to
- *   come cannot be loaded by this TPM, and none was given up for it
+ * @error: those of the link and TPMID_ERROR_STORAGE: to be called again; _KEY_ORPHANED, _INVALID_BLOB or _CORRUPT, and the journal is gone: the
+ *   key that is to come cannot be loaded by this TPM, or its certificate is lost. The device has its old key then; where a try that was
+ *   interrupted had removed it, it was put back from slots/current.pem, and where that cannot be, the message says so
  *
  * Carries the operation on from any point, and removes the journal at the end. The TPM first, then the record, the certificate, the slots. 12
  * commands where all is still to do with the parent in the link's cache, none once the record says the new key.

@@ -231,12 +231,19 @@ identity_store_save_certificate (const char *state_path, const char *pem, GError
   return base_file_ensure_private_folder (state_path, error) && base_file_replace (path, pem, strlen (pem), 0600, error);
 }
 
+/* One folder for each thing that was archived; a private key may be in it. */
 static void
-sweep_file (const char *path)
+sweep_archive (const char *state_path)
 {
-  g_autofree char *temporary = g_strconcat (path, ".tmp", NULL);
+  g_autofree char *archive = g_build_filename (state_path, "archive", NULL);
+  g_autoptr (GDir) dir = g_dir_open (archive, 0, NULL);
+  const char *stamp;
 
-  (void) base_file_remove (temporary, NULL);
+  while (dir != NULL && (stamp = g_dir_read_name (dir)) != NULL)
+    {
+      g_autofree char *folder = g_build_filename (archive, stamp, NULL);
+      base_file_remove_temporaries (folder);
+    }
 }
 
 void
@@ -249,7 +256,9 @@ identity_store_sweep (const BaseConfig *config)
       g_autofree char *folder = g_build_filename (config->state_path, folders[i], NULL);
       base_file_remove_temporaries (folder);
     }
-  sweep_file (config->certificate_path);
-  sweep_file (config->software_key_path);
-  sweep_file (config->marker_path);
+  sweep_archive (config->state_path);
+  base_file_remove_temporaries (config->runtime_path);
+  base_file_remove_temporaries_of (config->certificate_path);
+  base_file_remove_temporaries_of (config->software_key_path);
+  base_file_remove_temporaries_of (config->marker_path);
 }

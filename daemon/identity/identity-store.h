@@ -74,8 +74,9 @@ gboolean identity_store_save_certificate (const char *state_path, const char *pe
 /**
  * identity_store_sweep:
  *
- * Removes what a crash left half written: in the state folder and the folders in it, and beside the device certificate, the software key and
- * the marker; there may be a private key in it that nobody asks for again. Main thread, before anything else reads or writes there.
+ * Removes what a crash left half written: in the state folder and the folders in it, in RuntimePath=, and, of our own files alone, beside the
+ * device certificate, the software key and the marker; there may be a private key in it that nobody asks for again. Main thread, before
+ * anything else reads or writes there.
  */
 void identity_store_sweep (const BaseConfig *config);
 

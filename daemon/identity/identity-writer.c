@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "identity-writer.h"
 
+#include "identity-remount.h"
 #include "identity-settle.h"
 
 struct _IdentityWriter
@@ -10,6 +11,8 @@ struct _IdentityWriter
   IdentityReport *report; /* (nullable) */
   guint pending;          /* IdentityPending of the report */
   GPtrArray *problems;    /* of char * */
+  gboolean may_restart;   /* the one restart of this boot was granted to us */
+  gboolean wants_restart;
   gboolean is_busy;
   gboolean has_to_go_again;
 };
@@ -55,6 +58,7 @@ typedef struct
   IdentityReport *report;
   guint pending;
   GPtrArray *problems;
+  gboolean may_restart, wants_restart;
 } Work;
 
 static void
@@ -67,12 +71,29 @@ work_free (gpointer data)
   g_free (work);
 }
 
+/* Here and not in the main thread, as storage that hangs would hold up all of that too. What was granted once is not granted again, and stays
+ * until somebody acts on it. */
+static void
+look_for_restart (Work *work)
+{
+  if (work->pending == 0)
+    return;
+  if (work->may_restart)
+    {
+      g_autofree char *mount_point = identity_remount_find (work->config);
+      work->wants_restart = mount_point != NULL;
+    }
+  else
+    work->may_restart = work->wants_restart = identity_remount_should_restart (work->config);
+}
+
 static void
 settle_in_thread (GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
 {
   Work *work = data;
 
   work->pending = identity_settle (work->report, work->config, work->pending, &work->problems);
+  look_for_restart (work);
   g_task_return_boolean (task, TRUE);
 }
 
@@ -83,6 +104,8 @@ on_settled (GObject *source, GAsyncResult *result, gpointer user_data)
   Work *work = g_task_get_task_data (G_TASK (result));
 
   self->is_busy = FALSE;
+  self->may_restart = work->may_restart;
+  self->wants_restart = work->wants_restart;
   if (work->report == self->report)
     {
       identity_report_log_new_problems (self->problems, work->problems);
@@ -105,7 +128,12 @@ identity_writer_again (IdentityWriter *self)
 
   g_autoptr (GTask) task = g_task_new (self, NULL, on_settled, NULL);
   Work *work = g_new0 (Work, 1);
-  *work = (Work) { self->config, identity_report_ref (self->report), self->pending, NULL };
+  *work = (Work) {
+    .config = self->config,
+    .report = identity_report_ref (self->report),
+    .pending = self->pending,
+    .may_restart = self->may_restart,
+  };
   g_task_set_task_data (task, work, work_free);
   self->is_busy = TRUE;
   g_task_run_in_thread (task, settle_in_thread);
@@ -136,6 +164,12 @@ guint
 identity_writer_get_pending (IdentityWriter *self)
 {
   return self->pending;
+}
+
+gboolean
+identity_writer_wants_restart (IdentityWriter *self)
+{
+  return self->wants_restart && !self->is_busy;
 }
 
 GPtrArray *

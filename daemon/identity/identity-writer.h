@@ -49,6 +49,16 @@ gboolean identity_writer_is_pending (IdentityWriter *self);
 /* Returns: IdentityPending of what is not known to be written */
 guint identity_writer_get_pending (IdentityWriter *self);
 
+/**
+ * identity_writer_wants_restart:
+ *
+ * Whether ending, to be started again by systemd, may help files that the last attempt could not write: the answer of
+ * identity_remount_should_restart(), which is given once a boot, and stays here for as long as that is so.
+ *
+ * Returns: %TRUE when the process should end with EX_TEMPFAIL; %FALSE while a thread is at the files
+ */
+gboolean identity_writer_wants_restart (IdentityWriter *self);
+
 /* Returns: (transfer none) (element-type utf8): what could not be written, one sentence each; valid until "settled" */
 GPtrArray *identity_writer_peek_problems (IdentityWriter *self);
 

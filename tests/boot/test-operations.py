@@ -245,6 +245,36 @@ def test_rotation_is_given_up_before_its_commit(folder):
     expect_equal(found["key"], first["key"])
 
 
+def test_rotation_is_not_stopped_by_what_others_put_beside_the_certificate(folder):
+    first = status(folder)
+    config = certificate(folder).parent
+    config.chmod(0o1777)
+    planted = [config / "device.cert.pem.tmp", config / "device.key.pem.tmp"]
+    for path in planted:
+        path.mkdir()  # of another user than tpmidd, where there is one
+    done = status(folder, script="tpmidctl rotate begin; tpmidctl rotate commit --yes")
+    expect(done["key"]["reference"] != first["key"]["reference"], "the key is the old one")
+    expect_equal((done["mode"], reference_of(certificate(folder))), ("tpm", done["key"]["reference"]))
+    expect_equal(sorted(path.name for path in config.iterdir() if path.name.endswith(".tmp")), sorted(path.name for path in planted))
+    expect_ends_in(status(folder), 11, "tpm", "found")
+
+
+def test_rotation_that_was_interrupted_and_cannot_go_on_goes_back(folder):
+    """What is left of it is of no use: the key in the TPM was removed for the new one, and the new one's file is spoiled."""
+    first = status(folder, "--shared", script="tpmidctl rotate begin")
+    state = pathlib.Path(folder, "persist/tpmidd")
+    boot(folder, "--shared", script=TCTI + "tpm2_evictcontrol -Q -C o -c 0x81005401")
+    (state / "journal").write_text("[journal]\noperation=rotate-commit\n")
+    (state / "slots/next.pem").write_text("spoiled\n")
+    for path in (state / "journal", state / "slots/next.pem"):
+        shutil.chown(path, state.owner(), state.group())
+    found = status(folder, "--shared")
+    expect_equal((found["mode"], found["key"]), ("tpm", first["key"]), json.dumps(found))
+    expect_equal(found["operation"]["state"], "failed", json.dumps(found["operation"]))
+    expect("as before" in found["operation"]["detail"], found["operation"]["detail"])
+    expect_ends_in(status(folder, "--shared"), 11, "tpm", "found")
+
+
 def test_lost_disk_after_a_rotation_finds_the_new_key(folder):
     done = status(folder, script="tpmidctl rotate begin; tpmidctl rotate commit --yes")
     shutil.rmtree(f"{folder}/persist")

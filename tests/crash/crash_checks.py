@@ -60,6 +60,11 @@ def shown(machine):
                                         read_words(machine.run / "run" / "mode").get("KEY")) if reference]
 
 
+def plain_name(path):
+    """A temporary file's without what is random in it: base_file_replace()."""
+    return re.sub(r"\.[A-Za-z0-9]{6}\.tmp$", ".tmp", path)
+
+
 class Found:
     """A device that was booted: what tpmidd says at rest, what is on disk and in the TPM."""
 
@@ -77,7 +82,7 @@ class Found:
         self.log = crash_disk.Log(machine.events)
         self.files = [str(path.relative_to(machine.state)) for path in crash_disk.files_below(machine.roots()[:2])]
         self.tpm = crash_tpm.look(machine.run / "tpm") if machine.tpm is not None else None
-        self.changed = {path.removeprefix(f"{machine.state}/").removeprefix(f"{machine.run}/") for path in self.log.paths()}
+        self.changed = {plain_name(path.removeprefix(f"{machine.state}/").removeprefix(f"{machine.run}/")) for path in self.log.paths()}
 
     def stop(self, machine):
         """Stops tpmidd in order, looks what it left loaded, and switches the TPM off."""
@@ -159,7 +164,9 @@ def check_identity(scenario, before, seen, first, second):
 def check_leftovers(scenario, second):
     allowed = FILES + list(scenario.files)
     for name in second.files:
-        if not any(re.fullmatch(pattern, name) for pattern in allowed):
+        if name.endswith(".tmp"):
+            yield f"a half-written file is left: {name}"
+        elif not any(re.fullmatch(pattern, name) for pattern in allowed):
             yield f"a file is left: {name}"
     for name, key in second.keys.items():
         if key["state"] != "usable" and second.mode != "fault":

@@ -9,6 +9,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 import crash  # noqa: E402
+import crash_checks  # noqa: E402
 import crash_disk  # noqa: E402
 import crash_machine  # noqa: E402
 import crash_point  # noqa: E402
@@ -137,10 +138,10 @@ def replaced(folder, sync_file, sync_folder):
     """A file that is replaced in the way of base_file_replace()."""
     scratch = Scratch(folder)
     (scratch.root / "a").write_text("old")
-    inode = scratch.create("a.tmp", "new")
+    inode = scratch.create("a.x7Qd2k.tmp", "new")
     if sync_file:
-        scratch.log("sync", inode, scratch.root / "a.tmp")
-    scratch.rename("a.tmp", "a")
+        scratch.log("sync", inode, scratch.root / "a.x7Qd2k.tmp")
+    scratch.rename("a.x7Qd2k.tmp", "a")
     if sync_folder:
         scratch.sync_folder()
     return scratch
@@ -186,16 +187,30 @@ def test_index_that_nobody_knows_is_found(folder):
                        env={**os.environ, "TPM2TOOLS_TCTI": machine.tcti})
         machine.shut_down()
 
-    with Bench(folder, "second-boot", change=define) as bench:
+    # Shared, as it takes an owner without a password.
+    with Bench(folder, "second-boot", base=crash_scenarios.provisioned_shared, ownership="shared", change=define) as bench:
         expect_complaint(bench.run("killed", crash_point.END), f"an index is left in the TPM at {STRANGE_INDEX:#x}")
 
 
 def test_file_that_nobody_knows_is_found(folder):
     def leave(machine):
-        (machine.state / "config" / "device.cert.pem.tmp").write_text("half of")
+        (machine.state / "config" / "device.cert.pem.half").write_text("half of")
 
     with Bench(folder, "second-boot", change=leave) as bench:
-        expect_complaint(bench.run("killed", crash_point.END), "a file is left: config/device.cert.pem.tmp")
+        expect_complaint(bench.run("killed", crash_point.END), "a file is left: config/device.cert.pem.half")
+
+
+def test_half_written_file_is_found_wherever_it_is(folder):
+    def leave(machine):
+        (machine.state / "config" / "other.Zz09aA.tmp").write_text("half of")
+
+    with Bench(folder, "second-boot", change=leave, files=("config/.*",)) as bench:
+        expect_complaint(bench.run("killed", crash_point.END), "a half-written file is left: config/other.Zz09aA.tmp")
+
+
+def test_random_names_are_the_same_change(_folder):
+    expect_equal({crash_checks.plain_name(f"run/mode.{word}.tmp") for word in ("aB3dE6", "000000")}, {"run/mode.tmp"})
+    expect_equal(crash_checks.plain_name("config/device.cert.pem"), "config/device.cert.pem")
 
 
 def test_mode_that_was_not_expected_is_found(folder):

@@ -4,7 +4,9 @@
 #include "identity-active.h"
 
 #include <glib/gstdio.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* The way back is gone after every kill of so many. */
 #define WAYS_BACK 3
@@ -295,6 +297,68 @@ a_software_key_of_former_times_is_not_destroyed (void)
   g_assert_nonnull (former);
 }
 
+#define OTHER_UID 12345
+
+/* As a daemon of another uid than root, whom a sticky folder binds: the state folder is its own, @path is root's. */
+static void
+refuse_taken_place (TestDevice *device, TestOperation operation, const char *path)
+{
+  const BaseConfig *config = device->config;
+  g_autofree char *folder = g_path_get_dirname (path);
+  g_autoptr (TpmLink) link = test_device_link (device);
+  g_autoptr (GError) error = NULL;
+
+  test_swtpm_run (device->swtpm, "chown -R %u %s %s", OTHER_UID, config->state_path, config->certificate_path);
+  if (g_file_test (config->software_key_path, G_FILE_TEST_EXISTS))
+    test_swtpm_run (device->swtpm, "chown %u %s", OTHER_UID, config->software_key_path);
+  if (!g_file_test (path, G_FILE_TEST_EXISTS))
+    g_assert_true (g_file_set_contents (path, "somebody's", -1, NULL));
+  g_assert_cmpint (chown (path, 0, 0), ==, 0);
+  g_assert_cmpint (chmod (path, 0644), ==, 0);
+  g_assert_cmpint (chmod (folder, 01777), ==, 0);
+  g_assert_cmpint (chmod (test_swtpm_folder (device->swtpm), 0711), ==, 0);
+
+  g_assert_cmpint (seteuid (OTHER_UID), ==, 0);
+  gboolean done = operation (device, link, &error);
+  g_assert_cmpint (seteuid (0), ==, 0);
+  test_swtpm_run (device->swtpm, "chown -R 0 %s %s", config->state_path, config->certificate_path);
+  g_assert_false (done);
+  assert_tpmid_error (error, TPMID_ERROR_EXISTS);
+  g_assert_nonnull (strstr (error->message, path));
+  g_assert_false (has_state (device, "journal"));
+}
+
+static gboolean
+is_root (void)
+{
+  if (geteuid () != 0)
+    g_test_skip ("only root can make files of another user");
+  return geteuid () == 0;
+}
+
+static void
+a_place_that_somebody_has_taken_is_found_before_anything_changes (void)
+{
+  if (!is_root ())
+    return;
+  g_autoptr (TestDevice) tpm = new_tpm_device ();
+  g_autofree char *before = identity_of (tpm, 11);
+  g_autofree char *record = test_device_read_state (tpm, "identity");
+  refuse_taken_place (tpm, to_software, tpm->config->software_key_path);
+  g_autofree char *record_after = test_device_read_state (tpm, "identity");
+  g_assert_cmpstr (record_after, ==, record);
+  g_assert_cmpint (g_remove (tpm->config->software_key_path), ==, 0);
+  g_autofree char *after = identity_of (tpm, 11);
+  g_assert_cmpstr (after, ==, before);
+  test_device_run (tpm, to_software);
+
+  g_autoptr (TestDevice) software = new_software_device ();
+  refuse_taken_place (software, to_tpm, software->config->certificate_path);
+  g_assert_cmpuint (test_device_row (software), ==, 7);
+  g_assert_false (has_state (software, "slots/current.pem"));
+  test_device_run (software, to_tpm);
+}
+
 static void
 a_tpm_certificate_that_is_lost_is_made_anew (void)
 {
@@ -417,6 +481,8 @@ main (int argc, char **argv)
   g_test_add_func ("/identity/migration/a-kept-software-key-that-cannot-be-used-is-an-error", a_kept_software_key_that_cannot_be_used_is_an_error);
   g_test_add_func ("/identity/migration/a-device-without-an-identity-cannot-migrate", a_device_without_an_identity_cannot_migrate);
   g_test_add_func ("/identity/migration/a-software-key-of-former-times-is-not-destroyed", a_software_key_of_former_times_is_not_destroyed);
+  g_test_add_func ("/identity/migration/a-place-that-somebody-has-taken-is-found-before-anything-changes",
+                   a_place_that_somebody_has_taken_is_found_before_anything_changes);
   g_test_add_func ("/identity/migration/a-tpm-certificate-that-is-lost-is-made-anew", a_tpm_certificate_that_is_lost_is_made_anew);
   g_test_add_func ("/identity/migration/waits-for-a-tpm-that-does-not-answer", waits_for_a_tpm_that_does_not_answer);
   g_test_add_data_func ("/identity/migration/first-to-software-survives-kill-at-each-step", &first_to_software, survives_kill_at_each_step);

@@ -4,6 +4,7 @@
 #include "identity-active.h"
 
 #include <glib/gstdio.h>
+#include <string.h>
 
 static gboolean
 begin (TestDevice *device, TpmLink *link, GError **error)
@@ -381,6 +382,92 @@ is_on_record (TestDevice *device, const char *reference)
 }
 
 static void
+put_foreign (TestDevice *device, const char *name)
+{
+  g_autoptr (TestDevice) other = new_device ();
+  g_autofree char *path = test_device_path (device, name);
+
+  test_device_run (other, begin);
+  g_autofree char *foreign = test_device_read_state (other, "slots/next.pem");
+  g_assert_true (g_file_set_contents (path, foreign, -1, NULL));
+}
+
+/* What a crash between the two commands leaves, and then the new key's file is not what it was. */
+static void
+lose_both_keys (TestDevice *device)
+{
+  g_autoptr (IdentityBackend) next = NULL;
+  g_autofree char *pem = NULL;
+
+  g_free (leave_commit_to_the_boot (device));
+  test_swtpm_run (device->swtpm, "tpm2_evictcontrol -C o -c 0x%08x", device->config->device_key_handle);
+  put_foreign (device, "slots/next.pem");
+  next = load_next (device);
+  pem = test_device_certify (next, 1, -1, -1);
+  g_assert_true (identity_slots_save_certificate (device->config, IDENTITY_SLOT_NEXT, pem, NULL));
+}
+
+static void
+the_old_key_is_put_back_where_the_new_one_is_of_no_use (void)
+{
+  g_autoptr (TestDevice) device = new_device ();
+  g_autofree char *before = test_device_identify (device, 11);
+
+  lose_both_keys (device);
+  test_device_refuse (device, test_device_carry_on, TPMID_ERROR_KEY_ORPHANED);
+  g_autofree char *after = test_device_identify (device, 11);
+  g_assert_cmpstr (after, ==, before);
+
+  /* The same with a slot that cannot be read at all. */
+  g_autofree char *path = test_device_path (device, "slots/next.pem");
+  lose_both_keys (device);
+  g_assert_true (g_file_set_contents (path, "rubbish", -1, NULL));
+  test_device_refuse (device, test_device_carry_on, TPMID_ERROR_CORRUPT);
+  g_autofree char *again = test_device_identify (device, 11);
+  g_assert_cmpstr (again, ==, before);
+}
+
+static void
+the_old_key_is_put_back_where_the_new_certificate_is_lost (void)
+{
+  g_autoptr (TestDevice) device = new_device ();
+  g_autofree char *before = test_device_identify (device, 11);
+  g_autofree char *next = leave_commit_to_the_boot (device);
+  g_autofree char *certificate = test_device_path (device, "slots/next.cert.pem");
+
+  for (guint step = 1; !is_on_record (device, next); step++)
+    g_assert_false (test_device_run_killed (device, test_device_carry_on, step));
+  g_assert_cmpint (g_remove (certificate), ==, 0);
+  test_device_refuse (device, test_device_carry_on, TPMID_ERROR_CORRUPT);
+  g_autofree char *after = test_device_identify (device, 11);
+  g_assert_cmpstr (after, ==, before);
+}
+
+static void
+the_loss_of_both_keys_is_told (void)
+{
+  g_autoptr (TestDevice) device = new_device ();
+  g_autoptr (IdentityJournal) journal = NULL;
+  g_autoptr (GError) error = NULL;
+
+  lose_both_keys (device);
+  g_assert_false (test_device_carry_on (device, NULL, &error));
+  assert_tpmid_error (error, TPMID_ERROR_TPM_UNAVAILABLE);
+  g_clear_error (&error);
+
+  put_foreign (device, "slots/current.pem");
+  g_autoptr (TpmLink) link = test_device_link (device);
+  g_assert_false (test_device_carry_on (device, link, &error));
+  assert_tpmid_error (error, TPMID_ERROR_KEY_ORPHANED);
+  g_assert_nonnull (strstr (error->message, "reprovision"));
+  g_assert_null (strstr (error->message, "as before"));
+  g_clear_pointer (&link, tpm_link_free);
+  g_assert_true (identity_journal_load (device->config->state_path, &journal, NULL));
+  g_assert_cmpint (journal->operation, ==, IDENTITY_OPERATION_NONE);
+  g_assert_cmpuint (test_device_row (device), ==, 15);
+}
+
+static void
 files_are_finished_without_the_tpm (void)
 {
   g_autoptr (TestDevice) device = new_device ();
@@ -548,6 +635,11 @@ main (int argc, char **argv)
   g_test_add_func ("/identity/rotation/needs-an-identity-in-the-tpm", needs_an_identity_in_the_tpm);
   g_test_add_func ("/identity/rotation/goes-on-without-a-record-that-can-be-read", goes_on_without_a_record_that_can_be_read);
   g_test_add_func ("/identity/rotation/a-folder-that-is-not-there-is-found-out-in-time", a_folder_that_is_not_there_is_found_out_in_time);
+  g_test_add_func ("/identity/rotation/the-old-key-is-put-back-where-the-new-one-is-of-no-use",
+                   the_old_key_is_put_back_where_the_new_one_is_of_no_use);
+  g_test_add_func ("/identity/rotation/the-old-key-is-put-back-where-the-new-certificate-is-lost",
+                   the_old_key_is_put_back_where_the_new_certificate_is_lost);
+  g_test_add_func ("/identity/rotation/the-loss-of-both-keys-is-told", the_loss_of_both_keys_is_told);
   g_test_add_func ("/identity/rotation/files-are-finished-without-the-tpm", files_are_finished_without_the_tpm);
   g_test_add_func ("/identity/rotation/beginning-survives-kill-at-each-step", beginning_survives_kill_at_each_step);
   g_test_add_data_func ("/identity/rotation/commit-survives-kill-at-each-step", &kill_commit, survives_kill_at_each_step);

@@ -126,65 +126,66 @@ test_replace_names_the_file_when_its_folder_is_missing (void)
   test_folder_assert_n_entries (folder, 0);
 }
 
+/* Whatever others put at the names that an older release wrote through: it is in nobody's way, and stays as it is. */
 static void
-test_replace_fails_when_a_folder_stands_at_the_temporary_name (void)
+test_replace_is_not_stopped_by_what_stands_at_a_fixed_name (void)
 {
   g_auto (TestFolder) folder = test_folder_new ();
-  g_autofree char *path = in_folder (folder, "file");
-  g_autofree char *temporary = in_folder (folder, "file.tmp");
-
-  replace (path, "old");
-  g_assert_no_errno (mkdir (temporary, 0700));
-  assert_replace_fails (path);
-  test_folder_assert_content (path, "old");
-}
-
-static void
-test_replace_is_not_stopped_by_what_a_crash_left (void)
-{
-  g_auto (TestFolder) folder = test_folder_new ();
-  g_autofree char *path = in_folder (folder, "file");
-  g_autofree char *temporary = in_folder (folder, "file.tmp");
-
-  test_folder_write (temporary, "a part of something longer than the new content");
-  replace (path, "new");
-  test_folder_assert_content (path, "new");
-  test_folder_assert_n_entries (folder, 1);
-}
-
-static void
-test_replace_writes_through_no_link_at_the_temporary_name (void)
-{
-  g_auto (TestFolder) folder = test_folder_new ();
-  g_autofree char *path = in_folder (folder, "file");
-  g_autofree char *temporary = in_folder (folder, "file.tmp");
+  const char *const names[] = { "folder", "file", "pipe", "link" };
   g_autofree char *victim = in_folder (folder, "victim");
 
   test_folder_write (victim, "precious");
-  g_assert_no_errno (symlink (victim, temporary));
-  replace (path, "new");
+  alarm (LIMIT_SEC);
+  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
+    {
+      g_autofree char *path = in_folder (folder, names[i]);
+      g_autofree char *temporary = g_strconcat (path, ".tmp", NULL);
+      g_autoptr (GError) error = NULL;
+      if (i == 0)
+        g_assert_no_errno (mkdir (temporary, 0700));
+      else if (i == 1)
+        test_folder_write (temporary, "precious");
+      else if (i == 2)
+        g_assert_no_errno (mkfifo (temporary, 0600));
+      else
+        g_assert_no_errno (symlink (victim, temporary));
+      g_assert_true (base_file_create (path, "first", 5, 0600, &error));
+      g_assert_no_error (error);
+      test_folder_assert_content (path, "first");
+      replace (path, "new");
+      test_folder_assert_content (path, "new");
+      if (i == 1)
+        test_folder_assert_content (temporary, "precious");
+    }
+  alarm (0);
   test_folder_assert_content (victim, "precious");
-  test_folder_assert_content (path, "new");
+  test_folder_assert_n_entries (folder, 1 + 2 * G_N_ELEMENTS (names));
+}
 
-  g_assert_no_errno (link (victim, temporary));
-  replace (path, "newer");
-  test_folder_assert_content (victim, "precious");
-  test_folder_assert_content (path, "newer");
-  test_folder_assert_n_entries (folder, 2);
+/* Each writes the same path as fast as it can. */
+static gpointer
+replace_many_times (gpointer data)
+{
+  guint failed = 0;
+
+  for (guint i = 0; i < 200; i++)
+    if (!base_file_replace (data, "content", 7, 0600, NULL))
+      failed++;
+  return GUINT_TO_POINTER (failed);
 }
 
 static void
-test_replace_does_not_wait_for_a_pipe_at_the_temporary_name (void)
+test_replace_by_several_threads_fails_in_none (void)
 {
   g_auto (TestFolder) folder = test_folder_new ();
   g_autofree char *path = in_folder (folder, "file");
-  g_autofree char *temporary = in_folder (folder, "file.tmp");
+  GThread *threads[4];
 
-  g_assert_no_errno (mkfifo (temporary, 0600));
-  alarm (LIMIT_SEC);
-  replace (path, "new");
-  alarm (0);
-  test_folder_assert_content (path, "new");
+  for (gsize i = 0; i < G_N_ELEMENTS (threads); i++)
+    threads[i] = g_thread_new ("writer", replace_many_times, path);
+  for (gsize i = 0; i < G_N_ELEMENTS (threads); i++)
+    g_assert_cmpuint (GPOINTER_TO_UINT (g_thread_join (threads[i])), ==, 0);
+  test_folder_assert_content (path, "content");
   test_folder_assert_n_entries (folder, 1);
 }
 
@@ -392,6 +393,83 @@ test_remove_temporaries_takes_them_and_nothing_else (void)
   test_folder_assert_n_entries (folder, 3);
 }
 
+/* Every one that is left in a real crash: here a child that is killed while it writes. */
+static void
+leave_temporary (const char *path)
+{
+  int status = 0;
+  pid_t child = fork ();
+
+  g_assert_no_errno (child);
+  if (child == 0)
+    {
+      const struct rlimit limit = { .rlim_cur = 1000, .rlim_max = 1000 };
+      g_autofree char *big = g_strnfill (2000, 'x');
+      (void) signal (SIGXFSZ, SIG_DFL);
+      (void) setrlimit (RLIMIT_CORE, &(struct rlimit){ 0 });
+      (void) setrlimit (RLIMIT_FSIZE, &limit);
+      /* It writes up to the limit, and is killed by the next write. */
+      (void) base_file_replace (path, big, 2000, 0600, NULL);
+      _exit (0);
+    }
+  g_assert_cmpint (waitpid (child, &status, 0), ==, child);
+  g_assert_true (WIFSIGNALED (status));
+}
+
+static void
+test_remove_temporaries_takes_what_a_crash_left (void)
+{
+  g_auto (TestFolder) folder = test_folder_new ();
+  g_autofree char *path = in_folder (folder, "device.cert.pem");
+
+  leave_temporary (path);
+  leave_temporary (path);
+  test_folder_assert_n_entries (folder, 2);
+  base_file_remove_temporaries (folder);
+  test_folder_assert_n_entries (folder, 0);
+  leave_temporary (path);
+  base_file_remove_temporaries_of (path);
+  test_folder_assert_n_entries (folder, 0);
+}
+
+static void
+test_remove_temporaries_of_a_file_leaves_all_else (void)
+{
+  static const char *const to_go[] = { "a.pem.tmp", "a.pem.Ab3xYz.tmp", "a.pem.000000.tmp" };
+  static const char *const to_stay[] = {
+    "a.pem", "a.pem.archived", "a.pem.Ab3xY.tmp", "a.pem.Ab3xYz0.tmp", "a.pem.Ab3.Yz.tmp", "a.pem.Ab3x-z.tmp", "a.pem.Ab3xYz.tmp.tmp",
+    "a.pem.Ab3xYz", "b.pem.tmp", "a.pemAb3xYz.tmp", "a.pem.Ab3xYztmp",
+  };
+  g_auto (TestFolder) folder = test_folder_new ();
+  g_autofree char *path = in_folder (folder, "a.pem");
+  g_autofree char *below = in_folder (folder, "a.pem.folder.tmp");
+  g_autofree char *link = in_folder (folder, "a.pem.symlnk.tmp");
+  g_autofree char *foreign = in_folder (folder, "a.pem.others.tmp");
+  guint n = G_N_ELEMENTS (to_stay) + 2;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (to_go) + G_N_ELEMENTS (to_stay); i++)
+    {
+      g_autofree char *file = in_folder (folder, i < G_N_ELEMENTS (to_go) ? to_go[i] : to_stay[i - G_N_ELEMENTS (to_go)]);
+      test_folder_write (file, "content");
+    }
+  g_assert_no_errno (mkdir (below, 0700));
+  g_assert_no_errno (symlink (path, link));
+  /* Only root can give a file away. */
+  if (geteuid () == 0)
+    {
+      test_folder_write (foreign, "another user's");
+      g_assert_no_errno (chown (foreign, 12345, 12345));
+      n++;
+    }
+  base_file_remove_temporaries_of (path);
+  test_folder_assert_n_entries (folder, n);
+  for (gsize i = 0; i < G_N_ELEMENTS (to_go); i++)
+    {
+      g_autofree char *gone = in_folder (folder, to_go[i]);
+      g_assert_false (g_file_test (gone, G_FILE_TEST_EXISTS));
+    }
+}
+
 static void
 test_remove_temporaries_bears_a_missing_folder (void)
 {
@@ -399,6 +477,7 @@ test_remove_temporaries_bears_a_missing_folder (void)
   g_autofree char *missing = in_folder (folder, "missing");
 
   base_file_remove_temporaries (missing);
+  base_file_remove_temporaries_of (missing);
   g_assert_false (g_file_test (missing, G_FILE_TEST_EXISTS));
 }
 
@@ -475,13 +554,9 @@ add_replace_tests (void)
                    test_replace_leaves_a_folder_in_place_of_the_file);
   g_test_add_func ("/base/file/replace/names-the-file-when-its-folder-is-missing",
                    test_replace_names_the_file_when_its_folder_is_missing);
-  g_test_add_func ("/base/file/replace/fails-when-a-folder-stands-at-the-temporary-name",
-                   test_replace_fails_when_a_folder_stands_at_the_temporary_name);
-  g_test_add_func ("/base/file/replace/is-not-stopped-by-what-a-crash-left", test_replace_is_not_stopped_by_what_a_crash_left);
-  g_test_add_func ("/base/file/replace/writes-through-no-link-at-the-temporary-name",
-                   test_replace_writes_through_no_link_at_the_temporary_name);
-  g_test_add_func ("/base/file/replace/does-not-wait-for-a-pipe-at-the-temporary-name",
-                   test_replace_does_not_wait_for_a_pipe_at_the_temporary_name);
+  g_test_add_func ("/base/file/replace/is-not-stopped-by-what-stands-at-a-fixed-name",
+                   test_replace_is_not_stopped_by_what_stands_at_a_fixed_name);
+  g_test_add_func ("/base/file/replace/by-several-threads-fails-in-none", test_replace_by_several_threads_fails_in_none);
   g_test_add_func ("/base/file/replace/replaces-a-link-and-not-what-it-names",
                    test_replace_replaces_a_link_and_not_what_it_names);
   g_test_add_func ("/base/file/replace/never-shows-a-part", test_replace_never_shows_a_part);
@@ -499,6 +574,8 @@ add_other_tests (void)
   g_test_add_func ("/base/file/remove/succeeds-also-when-there-is-nothing", test_remove_succeeds_also_when_there_is_nothing);
   g_test_add_func ("/base/file/remove/leaves-a-folder-alone", test_remove_leaves_a_folder_alone);
   g_test_add_func ("/base/file/remove-temporaries/takes-them-and-nothing-else", test_remove_temporaries_takes_them_and_nothing_else);
+  g_test_add_func ("/base/file/remove-temporaries/takes-what-a-crash-left", test_remove_temporaries_takes_what_a_crash_left);
+  g_test_add_func ("/base/file/remove-temporaries/of-a-file-leaves-all-else", test_remove_temporaries_of_a_file_leaves_all_else);
   g_test_add_func ("/base/file/remove-temporaries/bears-a-missing-folder", test_remove_temporaries_bears_a_missing_folder);
   g_test_add_func ("/base/file/set-aside/loses-none-of-ten", test_set_aside_loses_none_of_ten);
   g_test_add_func ("/base/file/set-aside/never-replaces-anything", test_set_aside_never_replaces_anything);

@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "identity-remount.h"
+#include "identity-writer.h"
 
 #include "test-base-folder.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#define LIMIT_SEC 20
 
 /* Of a service with ProtectSystem=strict and ReadWritePaths=/persist. */
 #define SERVICE(persist)                                                                                                \
@@ -211,10 +217,118 @@ test_only_who_is_started_by_systemd_ends (void)
   g_assert_true (identity_remount_should_restart (&c.config));
 }
 
+/* What the record has to say cannot be written: a file stands in the place of the state folder. */
+static IdentityReport *
+report_that_cannot_be_written (Case *c)
+{
+  IdentityReport *report = g_new0 (IdentityReport, 1);
+
+  g_atomic_ref_count_init (&report->refs);
+  report->marker_action = IDENTITY_MARKER_KEEP;
+  report->marker = g_strdup ("MODE=tpm\n");
+  report->record = identity_record_new (IDENTITY_RECORD_SOFTWARE);
+  report->problems = g_ptr_array_new_with_free_func (g_free);
+  report->pending = IDENTITY_PENDING_RECORD;
+  test_folder_write (c->config.state_path, "no folder");
+  return report;
+}
+
+static gboolean
+on_limit (gpointer data)
+{
+  g_error ("the writer does not come to an end");
+  return G_SOURCE_REMOVE;
+}
+
+static void
+await_writer (IdentityWriter *writer)
+{
+  guint limit = g_timeout_add_seconds (LIMIT_SEC, on_limit, NULL);
+
+  while (identity_writer_is_busy (writer))
+    (void) g_main_context_iteration (NULL, TRUE);
+  g_source_remove (limit);
+}
+
+static gboolean
+writes_and_wants_restart (IdentityWriter *writer)
+{
+  identity_writer_again (writer);
+  await_writer (writer);
+  return identity_writer_wants_restart (writer);
+}
+
+static void
+test_writer_wants_the_restart_until_the_mount_is_writable (void)
+{
+  g_auto (Case) c = { 0 };
+  case_init (&c);
+  g_autoptr (IdentityReport) report = report_that_cannot_be_written (&c);
+  g_autoptr (IdentityWriter) writer = identity_writer_new (&c.config);
+  g_autoptr (IdentityWriter) another = identity_writer_new (&c.config);
+  pretend_to_be_started_by_systemd ();
+
+  case_mount (&c, "rw,relatime", "rw");
+  identity_writer_put (writer, report);
+  await_writer (writer);
+  g_assert_cmpuint (identity_writer_get_pending (writer), ==, IDENTITY_PENDING_RECORD);
+  g_assert_false (identity_writer_wants_restart (writer));
+
+  /* Also where nobody could act on it at first. */
+  case_mount (&c, "ro,relatime", "rw");
+  g_assert_true (writes_and_wants_restart (writer));
+  g_assert_true (writes_and_wants_restart (writer));
+  case_mount (&c, "rw,relatime", "rw");
+  g_assert_false (writes_and_wants_restart (writer));
+  case_mount (&c, "ro,relatime", "rw");
+  g_assert_true (writes_and_wants_restart (writer));
+
+  /* The next process of the same boot. */
+  identity_writer_put (another, report);
+  await_writer (another);
+  g_assert_false (identity_writer_wants_restart (another));
+
+  /* With all files written there is no reason any more, whatever the mount is. */
+  g_assert_cmpint (remove (c.config.state_path), ==, 0);
+  g_assert_false (writes_and_wants_restart (writer));
+  g_assert_cmpuint (identity_writer_get_pending (writer), ==, 0);
+}
+
+/* The mounts are read from a pipe that nobody fills: the thread waits, and who asks does not. */
+static void
+test_storage_that_hangs_holds_up_the_thread_alone (void)
+{
+  g_auto (Case) c = { 0 };
+  case_init (&c);
+  g_autoptr (IdentityReport) report = report_that_cannot_be_written (&c);
+  g_autoptr (IdentityWriter) writer = identity_writer_new (&c.config);
+
+  g_assert_cmpint (mkfifo (c.mountinfo, 0600), ==, 0);
+  gint64 begun = g_get_monotonic_time ();
+  identity_writer_put (writer, report);
+  for (int i = 0; i < 10; i++)
+    {
+      g_usleep (10000);
+      (void) g_main_context_iteration (NULL, FALSE);
+      g_assert_true (identity_writer_is_busy (writer));
+      g_assert_false (identity_writer_wants_restart (writer));
+    }
+  g_assert_cmpint (g_get_monotonic_time () - begun, <, LIMIT_SEC * G_USEC_PER_SEC / 2);
+  /* Both ends at once: with a name at which nothing is, what is read next ends. */
+  int fd = open (c.mountinfo, O_RDWR);
+  g_assert_cmpint (fd, >=, 0);
+  g_assert_cmpint (remove (c.mountinfo), ==, 0);
+  g_usleep (50000);
+  g_assert_cmpint (close (fd), ==, 0);
+  await_writer (writer);
+  g_assert_false (identity_writer_wants_restart (writer));
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
+  g_log_set_always_fatal ((GLogLevelFlags) (G_LOG_LEVEL_CRITICAL | G_LOG_FATAL_MASK)); /* not what cannot be written */
   g_test_add_func ("/identity/remount/mount-that-stayed-read-only-for-us-is-found", test_mount_that_stayed_read_only_for_us_is_found);
   g_test_add_func ("/identity/remount/what-is-writable-or-read-only-for-all-is-not", test_what_is_writable_or_read_only_for_all_is_not);
   g_test_add_func ("/identity/remount/a-name-that-only-begins-the-same-is-another-place", test_a_name_that_only_begins_the_same_is_another_place);
@@ -226,5 +340,8 @@ main (int argc, char **argv)
   g_test_add_func ("/identity/remount/restart-is-asked-for-once-in-a-boot", test_restart_is_asked_for_once_in_a_boot);
   g_test_add_func ("/identity/remount/restart-that-cannot-be-recorded-is-not-asked-for", test_restart_that_cannot_be_recorded_is_not_asked_for);
   g_test_add_func ("/identity/remount/only-who-is-started-by-systemd-ends", test_only_who_is_started_by_systemd_ends);
+  g_test_add_func ("/identity/remount/writer-wants-the-restart-until-the-mount-is-writable",
+                   test_writer_wants_the_restart_until_the_mount_is_writable);
+  g_test_add_func ("/identity/remount/storage-that-hangs-holds-up-the-thread-alone", test_storage_that_hangs_holds_up_the_thread_alone);
   return g_test_run ();
 }

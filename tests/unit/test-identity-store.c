@@ -182,26 +182,39 @@ test_marker_in_place_of_a_folder_is_an_error (Fixture *f, gconstpointer data)
 static void
 test_sweep_removes_what_is_half_written (Fixture *f, gconstpointer data)
 {
-  g_autofree char *keys = g_build_filename (f->state, "keys", NULL);
-  g_autofree char *key = g_build_filename (keys, "a.pem", NULL);
-  g_autofree char *half_key = g_build_filename (keys, "b.pem.tmp", NULL);
-  g_autofree char *half_record = g_strconcat (f->record, ".tmp", NULL);
+  static const char *const half[] = {
+    "tpmidd/keys/b.pem.aB3dE6.tmp", "tpmidd/identity.tmp", "tpmidd/slots/next.pem.abcdef.tmp", "tpmidd/kept/software.key.pem.abcdef.tmp",
+    "tpmidd/archive/20240101T000000.000000Z/device.key.pem.abcdef.tmp", "run/mode.abcdef.tmp", "device.cert.pem.tmp",
+    "device.cert.pem.abcdef.tmp", "device.key.pem.ABCDEF.tmp", "tpm_in_use.012345.tmp",
+  };
+  static const char *const whole[] = {
+    "tpmidd/keys/a.pem", "tpmidd/identity", "tpmidd/archive/20240101T000000.000000Z/device.key.pem", "run/mode", "others.tmp",
+    "device.cert.pem", "others.abcdef.tmp", "device.key.pem.archived",
+  };
   g_autofree char *certificate = g_build_filename (f->folder, "device.cert.pem", NULL);
-  g_autofree char *half_certificate = g_strconcat (certificate, ".tmp", NULL);
-  g_autofree char *others = g_build_filename (f->folder, "others.tmp", NULL);
-  const BaseConfig config = { .state_path = f->state, .certificate_path = certificate, .software_key_path = key, .marker_path = key };
+  g_autofree char *key = g_build_filename (f->folder, "device.key.pem", NULL);
+  g_autofree char *marker = g_build_filename (f->folder, "tpm_in_use", NULL);
+  g_autofree char *run = g_build_filename (f->folder, "run", NULL);
+  const BaseConfig config = {
+    .state_path = f->state, .certificate_path = certificate, .software_key_path = key, .marker_path = marker, .runtime_path = run,
+  };
 
-  g_assert_cmpint (g_mkdir_with_parents (keys, 0700), ==, 0);
-  test_folder_write (f->record, "a record");
-  test_folder_write (key, "a key");
-  test_folder_write (half_key, "half of");
-  test_folder_write (half_record, "half of");
-  test_folder_write (half_certificate, "half of");
-  test_folder_write (others, "somebody else's");
+  for (gsize i = 0; i < G_N_ELEMENTS (half) + G_N_ELEMENTS (whole); i++)
+    {
+      const char *name = i < G_N_ELEMENTS (half) ? half[i] : whole[i - G_N_ELEMENTS (half)];
+      g_autofree char *path = g_build_filename (f->folder, name, NULL);
+      g_autofree char *folder = g_path_get_dirname (path);
+      g_assert_cmpint (g_mkdir_with_parents (folder, 0700), ==, 0);
+      test_folder_write (path, "content");
+    }
   identity_store_sweep (&config);
-  test_folder_assert_n_entries (f->state, 2);
-  test_folder_assert_n_entries (keys, 1);
-  test_folder_assert_n_entries (f->folder, 2); /* the state folder, and what is not ours */
+  for (gsize i = 0; i < G_N_ELEMENTS (half) + G_N_ELEMENTS (whole); i++)
+    {
+      const char *name = i < G_N_ELEMENTS (half) ? half[i] : whole[i - G_N_ELEMENTS (half)];
+      g_autofree char *path = g_build_filename (f->folder, name, NULL);
+      if (g_file_test (path, G_FILE_TEST_EXISTS) != (i >= G_N_ELEMENTS (half)))
+        g_error ("%s is %s", name, i >= G_N_ELEMENTS (half) ? "gone" : "left");
+    }
 }
 
 static void

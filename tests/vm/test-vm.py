@@ -44,8 +44,6 @@ def test_deleted_marker_and_certificate_come_back_and_a_reboot_changes_nothing(f
 
 
 def test_reset_by_flag_file_is_done_once(folder):
-    if not STORY.can_reset("reset by flag file"):
-        return
     device = STORY.branch(folder)
     write_file(device.disk, RESET_REQUEST, b"", mode=0o600)
     with STORY.run(device) as guest:
