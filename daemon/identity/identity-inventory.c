@@ -57,18 +57,19 @@ find_own_use (const BaseConfig *config, const TpmObject *object)
   {
     guint32 handle;
     TpmPurpose purpose; /* FOREIGN: it is not told by its template */
+    TpmNvKind nv_kind;  /* likewise */
     const char *use;
   } own[] = {
-    { config->device_key_handle, TPM_PURPOSE_DEVICE, "identity key" },
-    { config->credentials_key_handle, TPM_PURPOSE_CREDENTIALS, "key credentials" },
-    { config->parent_handle, TPM_PURPOSE_FOREIGN, "storage root key of tpmidd's keys" },
-    { config->serial_index, TPM_PURPOSE_FOREIGN, "serial number" },
-    { config->password_index, TPM_PURPOSE_FOREIGN, "passwords of the hierarchies" },
-    { config->reset_index, TPM_PURPOSE_FOREIGN, "last factory reset" },
+    { config->device_key_handle, TPM_PURPOSE_DEVICE, TPM_NV_OTHER, "identity key" },
+    { config->credentials_key_handle, TPM_PURPOSE_CREDENTIALS, TPM_NV_OTHER, "key credentials" },
+    { config->parent_handle, TPM_PURPOSE_FOREIGN, TPM_NV_OTHER, "storage root key of tpmidd's keys" },
+    { config->serial_index, TPM_PURPOSE_FOREIGN, TPM_NV_OTHER, "serial number" },
+    { config->password_index, TPM_PURPOSE_FOREIGN, TPM_NV_PASSWORDS, "passwords of the hierarchies" },
+    { config->reset_index, TPM_PURPOSE_FOREIGN, TPM_NV_RESET_TOKENS, "last factory reset" },
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (own); i++)
-    if (object->handle == own[i].handle && object->purpose == own[i].purpose && !object->platform_created)
+    if (object->handle == own[i].handle && object->purpose == own[i].purpose && object->nv_kind == own[i].nv_kind && !object->platform_created)
       return own[i].use;
   return object->purpose == TPM_PURPOSE_DEVICE ? "identity key, but not where DeviceKeyHandle= looks for it" : NULL;
 }

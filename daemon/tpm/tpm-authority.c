@@ -68,12 +68,25 @@ fail_disabled (TpmHierarchy hierarchy, GError **error)
   return FALSE;
 }
 
+/* Whose it is, we do not know: one of ours may have been changed, or what we know of it is out of a backup. */
 static gboolean
-fail_password (TpmHierarchy hierarchy, GError **error)
+fail_wrong_password (TpmHierarchy hierarchy, GError **error)
 {
   g_set_error (error, TPMID_ERROR, TPMID_ERROR_HIERARCHY_AUTH_REQUIRED,
-               "somebody else has set a password on the %s hierarchy of the TPM; remove it (tpm2_changeauth -c %s -p PASSWORD), or clear "
-               "the TPM in the firmware's setup",
+               "the TPM refuses the password of the %s hierarchy that tpmidd has (STATE/ownership, the copy in NV index PasswordIndex=, or a supplied "
+               "one); restart the device, and see Ownership in tpmidctl status",
+               rows[hierarchy].name);
+  return FALSE;
+}
+
+static gboolean
+fail_password (TpmLink *link, TpmHierarchy hierarchy, GError **error)
+{
+  if (tpm_link_is_password_wrong (link, hierarchy))
+    return fail_wrong_password (hierarchy, error);
+  g_set_error (error, TPMID_ERROR, TPMID_ERROR_HIERARCHY_AUTH_REQUIRED,
+               "the %s hierarchy of the TPM has a password that tpmidd does not know; see Ownership in tpmidctl status. Where somebody else set it: "
+               "remove it (tpm2_changeauth -c %s -p PASSWORD), or clear the TPM in the firmware's setup",
                rows[hierarchy].name, rows[hierarchy].name);
   return FALSE;
 }
@@ -87,7 +100,7 @@ tpm_authority_check (TpmLink *link, TpmHierarchy hierarchy, GError **error)
     return FALSE;
   if (is_usable (link, hierarchy))
     return TRUE;
-  return is_enabled (tpm_link_facts (link), hierarchy) ? fail_password (hierarchy, error) : fail_disabled (hierarchy, error);
+  return is_enabled (tpm_link_facts (link), hierarchy) ? fail_password (link, hierarchy, error) : fail_disabled (hierarchy, error);
 }
 
 static void
@@ -165,7 +178,7 @@ fail_refused (TpmAuthority *self, TSS2_RC rc, GError **error)
     tpm_link_refuse_password (link, self->hierarchy);
   /* Set, or changed, since the facts were read. With the facts read again nothing will try once more. */
   (void) tpm_link_refresh_facts (link, NULL);
-  (void) fail_password (self->hierarchy, error);
+  (void) fail_password (link, self->hierarchy, error);
   tpm_rc_note (error, rc);
   return FALSE;
 }

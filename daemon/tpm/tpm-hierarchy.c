@@ -83,17 +83,25 @@ change (TpmLink *link, TpmHierarchy hierarchy, const TpmParent *parent, const TP
   return opened && send_change (&authority, password, error);
 }
 
+static gboolean
+to_new_auth (const BaseSecret *password, TPM2B_AUTH *ret_auth, GError **error)
+{
+  if (tpm_passwords_to_auth (password, ret_auth) && ret_auth->size > 0)
+    return TRUE;
+  g_set_error (error, TPMID_ERROR, TPMID_ERROR_INVALID_ARGUMENT, "a password of the TPM has 1 to %u bytes, not all zero",
+               (guint) sizeof ret_auth->buffer);
+  return FALSE;
+}
+
 gboolean
 tpm_hierarchy_change_password (TpmLink *link, TpmHierarchy hierarchy, const TpmParent *parent, BaseSecret *password, GError **error)
 {
   TPM2B_AUTH auth;
 
-  if (!tpm_passwords_to_auth (password, &auth) || (password != NULL && auth.size == 0))
-    {
-      g_set_error (error, TPMID_ERROR, TPMID_ERROR_INVALID_ARGUMENT, "a password of the TPM has 1 to %u bytes, not all zero",
-                   (guint) sizeof auth.buffer);
-      return FALSE;
-    }
+  if (password == NULL)
+    auth = (TPM2B_AUTH){ 0 };
+  else if (!to_new_auth (password, &auth, error))
+    return FALSE;
   gboolean changed = change (link, hierarchy, parent, &auth, error);
   explicit_bzero (&auth, sizeof auth);
   if (changed)
@@ -155,31 +163,26 @@ tpm_hierarchy_reset_lockout (TpmLink *link, GError **error)
   return TRUE;
 }
 
-/* From empty to empty: changes nothing, and reveals nothing. */
 static gboolean
-try_platform (TpmLink *link, gboolean *ret_is_open, GError **error)
+set_platform_password (TpmLink *link, const TPM2B_AUTH *password, gboolean *ret_was_open, GError **error)
 {
-  static const TPM2B_AUTH empty = { 0 };
-  TSS2_RC rc = Esys_HierarchyChangeAuth (tpm_link_esys (link), ESYS_TR_RH_PLATFORM, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &empty);
-  TpmidError code = rc == TSS2_RC_SUCCESS ? TPMID_N_ERRORS : tpm_rc_to_error (rc);
+  g_auto (TpmAuthority) authority = TPM_AUTHORITY (link, TPM_HIERARCHY_PLATFORM);
 
-  if (rc != TSS2_RC_SUCCESS && code != TPMID_ERROR_AUTH_FAILED && code != TPMID_ERROR_HIERARCHY_DISABLED)
-    return tpm_link_fail (link, rc, error, "try the platform hierarchy");
-  *ret_is_open = rc == TSS2_RC_SUCCESS;
-  return TRUE;
+  return tpm_session_authorize_platform (&authority, ret_was_open, error) && (!*ret_was_open || send_change (&authority, password, error));
 }
 
 gboolean
 tpm_hierarchy_close_platform (TpmLink *link, BaseSecret *password, gboolean *ret_was_open, GError **error)
 {
   gboolean is_open = FALSE;
+  TPM2B_AUTH auth;
 
   tpm_link_set_password (link, TPM_HIERARCHY_PLATFORM, NULL);
-  if (!try_platform (link, &is_open, error)
-      || (is_open && !tpm_hierarchy_change_password (link, TPM_HIERARCHY_PLATFORM, NULL, password, error)))
+  if (!to_new_auth (password, &auth, error))
     return FALSE;
-  tpm_link_set_password (link, TPM_HIERARCHY_PLATFORM, NULL);
-  if (ret_was_open != NULL)
+  gboolean closed = set_platform_password (link, &auth, &is_open, error);
+  explicit_bzero (&auth, sizeof auth);
+  if (closed && ret_was_open != NULL)
     *ret_was_open = is_open;
-  return TRUE;
+  return closed;
 }

@@ -96,7 +96,7 @@ gboolean tpm_hierarchy_reset_lockout (TpmLink *link, GError **error);
  * @error: those of the link; a platform hierarchy that has a password or is switched off is closed, and no error
  *
  * Sets a password where the platform hierarchy has none. Only trying tells: one command where it is closed (it is not protected
- * against a dictionary attack, so that costs no try), five where it was open. TPM 2.0 Library Part 1, 13.3.
+ * against a dictionary attack, so that costs no try), four where it was open. TPM 2.0 Library Part 1, 13.3.
  */
 gboolean tpm_hierarchy_close_platform (TpmLink *link, BaseSecret *password, gboolean *ret_was_open, GError **error);
 

@@ -73,6 +73,7 @@ read_index (TSS2_SYS_CONTEXT *sys, TpmObject *object)
   if (rc != TSS2_RC_SUCCESS)
     return rc;
   object->size = public.nvPublic.dataSize;
+  object->nv_kind = tpm_template_nv_kind (&public.nvPublic, NULL);
   object->platform_created = (public.nvPublic.attributes & TPMA_NV_PLATFORMCREATE) != 0;
   object->hierarchy = object->platform_created ? TPM_HIERARCHY_PLATFORM : TPM_HIERARCHY_OWNER;
   object->is_hierarchy_known = TRUE;

@@ -33,6 +33,7 @@ typedef struct
   gboolean is_storage_root;    /* persistent: of the template that tpm_parent_get() makes; others make such keys too */
   TpmPurpose purpose;          /* persistent: as its template says */
   guint16 size;                /* NV: bytes */
+  TpmNvKind nv_kind;           /* NV: as its tag says */
   guint8 name[TPM_OBJECT_NAME_MAX]; /* persistent and NV */
   gsize name_size;             /* bytes in @name; 0 where the TPM does not tell */
 } TpmObject;

@@ -70,13 +70,6 @@ const TpmFacts *tpm_link_facts (TpmLink *link);
 void tpm_link_set_facts (TpmLink *link, const TpmFacts *facts);
 
 /**
- * tpm_link_peek_password:
- *
- * Returns: (transfer none) (nullable): the password of @hierarchy that is known; TPM thread
- */
-BaseSecret *tpm_link_peek_password (TpmLink *link, TpmHierarchy hierarchy);
-
-/**
  * tpm_link_refuse_password:
  *
  * The TPM refused the password of @hierarchy.

@@ -123,6 +123,13 @@ void tpm_link_set_password (TpmLink *link, TpmHierarchy hierarchy, BaseSecret *p
 gboolean tpm_link_has_password (TpmLink *link, TpmHierarchy hierarchy);
 
 /**
+ * tpm_link_peek_password:
+ *
+ * Returns: (transfer none) (nullable): the password of @hierarchy that is known; TPM thread
+ */
+BaseSecret *tpm_link_peek_password (TpmLink *link, TpmHierarchy hierarchy);
+
+/**
  * tpm_link_is_password_wrong:
  *
  * Returns: whether the TPM refused the last password of @hierarchy that was set; TPM thread

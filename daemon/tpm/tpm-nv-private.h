@@ -27,6 +27,13 @@ gboolean tpm_nv_open (TpmLink *link, guint32 index, TpmReference *reference, TPM
 gboolean tpm_nv_define (TpmLink *link, const TPM2B_NV_PUBLIC *template, TpmReference *reference, GError **error);
 
 /**
+ * tpm_nv_fail_taken:
+ *
+ * Sets TPMID_ERROR_HANDLE_TAKEN: @index is not of tpm_nv_store(). Returns: %FALSE always
+ */
+gboolean tpm_nv_fail_taken (guint32 index, GError **error);
+
+/**
  * tpm_nv_is_owners:
  *
  * Pure. Returns: whether @index is in the owner's range: TCG Registry of Reserved TPM 2.0 Handles and Localities, 2.2.2

@@ -39,8 +39,8 @@ check_arguments (TpmLink *link, guint32 index, gsize size, GError **error)
   return FALSE;
 }
 
-static gboolean
-fail_taken (guint32 index, GError **error)
+gboolean
+tpm_nv_fail_taken (guint32 index, GError **error)
 {
   g_set_error (error, TPMID_ERROR, TPMID_ERROR_HANDLE_TAKEN,
                "NV index 0x%08x was not defined by tpmidd; configure another, or remove it with tpm2_nvundefine 0x%08x", index, index);
@@ -149,7 +149,7 @@ define_and_write (TpmLink *link, const TPM2B_NV_PUBLIC *template, const TpmNvSto
          && write_whole (link, template->nvPublic.nvIndex, reference.tr, what, parent, error);
 }
 
-/* What is there is ours, and as large as @what. @ret_done: nothing is left to be read back. */
+/* What is there is ours, and made for @what. @ret_done: nothing is left to be read back. */
 static gboolean
 write_again (TpmLink *link, const TPMS_NV_PUBLIC *public, ESYS_TR tr, const TpmNvStore *what, const TpmParent *parent, gboolean *ret_done,
              GError **error)
@@ -160,9 +160,16 @@ write_again (TpmLink *link, const TPMS_NV_PUBLIC *public, ESYS_TR tr, const TpmN
 
   if (is_written && !is_locked && !read_whole (link, public, tr, what->secret != NULL, parent, &content, error))
     return FALSE;
-  gboolean same = content != NULL && equals (what, content);
+  /* The tag of one that is locked tells what it holds, if any does. */
+  gboolean same = content != NULL ? equals (what, content) : is_written && tpm_template_tells_content (what->kind);
   *ret_done = same || is_locked;
   return same || write_whole (link, public->nvIndex, tr, what, parent, error);
+}
+
+static gboolean
+has_same_tag (const TPMS_NV_PUBLIC *a, const TPMS_NV_PUBLIC *b)
+{
+  return a->authPolicy.size == b->authPolicy.size && memcmp (a->authPolicy.buffer, b->authPolicy.buffer, a->authPolicy.size) == 0;
 }
 
 static gboolean
@@ -175,8 +182,8 @@ store_over (TpmLink *link, const TPM2B_NV_PUBLIC *template, const TpmNvStore *wh
   if (!tpm_nv_open (link, index, &reference, &public, error))
     return FALSE;
   if (!tpm_template_is_store (&public, &template->nvPublic))
-    return fail_taken (index, error);
-  if (public.dataSize == template->nvPublic.dataSize)
+    return tpm_nv_fail_taken (index, error);
+  if (public.dataSize == template->nvPublic.dataSize && has_same_tag (&public, &template->nvPublic))
     return write_again (link, &public, reference.tr, what, parent, ret_done, error);
   /* ESYS has one record of an index, whoever opens it. */
   tpm_reference_clear (&reference);
@@ -194,6 +201,29 @@ compare (TpmLink *link, guint32 index, const TpmNvStore *what, const TpmParent *
   return equals (what, content) || fail_different (index, error);
 }
 
+static void
+make_template (guint32 index, const TpmNvStore *what, TPM2B_NV_PUBLIC *ret_template)
+{
+  guint8 digest[TPM_NV_DIGEST_SIZE];
+  gsize size;
+  const guint8 *content = peek (what, &size);
+
+  tpm_template_store (index, (guint16) size, what->kind, what->lock_until_restart, ret_template);
+  if (!tpm_template_tells_content (what->kind))
+    return;
+  tpm_template_digest (content, size, digest);
+  tpm_template_tell_content (&ret_template->nvPublic, digest);
+}
+
+static gboolean
+check_kind (guint32 index, TpmNvKind kind, GError **error)
+{
+  if (kind > TPM_NV_OTHER && kind < TPM_N_NV_KINDS)
+    return TRUE;
+  g_set_error (error, TPMID_ERROR, TPMID_ERROR_INVALID_ARGUMENT, "NV index 0x%08x: say what it is for", index);
+  return FALSE;
+}
+
 gboolean
 tpm_nv_store (TpmLink *link, guint32 index, const TpmNvStore *what, const TpmParent *parent, GError **error)
 {
@@ -202,12 +232,47 @@ tpm_nv_store (TpmLink *link, guint32 index, const TpmNvStore *what, const TpmPar
   gsize size;
 
   (void) peek (what, &size);
-  if (!check_arguments (link, index, size, error) || !tpm_link_has_handle (link, index, &exists, error))
+  if (!check_kind (index, what->kind, error) || !check_arguments (link, index, size, error)
+      || !tpm_link_has_handle (link, index, &exists, error))
     return FALSE;
-  tpm_template_store (index, (guint16) size, what->lock_until_restart, &template);
+  make_template (index, what, &template);
   if (exists ? !store_over (link, &template, what, parent, &done, error) : !define_and_write (link, &template, what, parent, error))
     return FALSE;
   return done || compare (link, index, what, parent, error);
+}
+
+gboolean
+tpm_nv_read_tag (TpmLink *link, guint32 index, TpmNvTag *ret_tag, GError **error)
+{
+  /* Below ESYS, which would read the public area twice. */
+  TSS2_SYS_CONTEXT *sys = NULL;
+  TPM2B_NV_PUBLIC public = { 0 };
+  TPM2B_NAME name = { 0 };
+  char doing[DOING_SIZE];
+  TSS2_RC rc = Esys_GetSysContext (tpm_link_esys (link), &sys);
+
+  describe (doing, "look at", index);
+  if (rc == TSS2_RC_SUCCESS)
+    rc = Tss2_Sys_NV_ReadPublic (sys, index, NULL, &public, &name, NULL);
+  if (rc != TSS2_RC_SUCCESS)
+    return tpm_link_fail (link, rc, error, doing);
+  *ret_tag = (TpmNvTag){
+    .is_written = (public.nvPublic.attributes & TPMA_NV_WRITTEN) != 0,
+    .is_locked = (public.nvPublic.attributes & TPMA_NV_READLOCKED) != 0,
+  };
+  ret_tag->kind = tpm_template_nv_kind (&public.nvPublic, ret_tag->digest);
+  return TRUE;
+}
+
+gboolean
+tpm_nv_tag_tells (const TpmNvTag *tag, const BaseSecret *content)
+{
+  guint8 digest[TPM_NV_DIGEST_SIZE];
+  gsize size;
+  const guint8 *data = base_secret_peek (content, &size);
+
+  tpm_template_digest (data, size, digest);
+  return tpm_template_tells_content (tag->kind) && memcmp (digest, tag->digest, sizeof digest) == 0;
 }
 
 gboolean

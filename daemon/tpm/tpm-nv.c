@@ -169,23 +169,28 @@ tpm_nv_is_owners (guint32 index)
   return index >= OWNER_FIRST && index <= OWNER_LAST;
 }
 
-gboolean
-tpm_nv_undefine (TpmLink *link, guint32 index, GError **error)
+/* @kind: OTHER: whatever it is. */
+static gboolean
+check_removable (const TPMS_NV_PUBLIC *public, TpmNvKind kind, GError **error)
+{
+  if ((public->attributes & TPMA_NV_PLATFORMCREATE) != 0)
+    {
+      g_set_error (error, TPMID_ERROR, TPMID_ERROR_HANDLE_TAKEN,
+                   "NV index 0x%08x was defined by the platform, and only firmware can remove it", public->nvIndex);
+      return FALSE;
+    }
+  return kind == TPM_NV_OTHER || tpm_template_nv_kind (public, NULL) == kind || tpm_nv_fail_taken (public->nvIndex, error);
+}
+
+static gboolean
+undefine (TpmLink *link, guint32 index, TpmNvKind kind, GError **error)
 {
   g_auto (TpmReference) reference = { link, ESYS_TR_NONE };
   g_auto (TpmAuthority) owner = TPM_AUTHORITY (link, TPM_HIERARCHY_OWNER);
   TPMS_NV_PUBLIC public;
   char doing[DOING_SIZE];
 
-  if (!tpm_nv_open (link, index, &reference, &public, error))
-    return FALSE;
-  if ((public.attributes & TPMA_NV_PLATFORMCREATE) != 0)
-    {
-      g_set_error (error, TPMID_ERROR, TPMID_ERROR_HANDLE_TAKEN,
-                   "NV index 0x%08x was defined by the platform, and only firmware can remove it", index);
-      return FALSE;
-    }
-  if (!tpm_authority_open (&owner, error))
+  if (!tpm_nv_open (link, index, &reference, &public, error) || !check_removable (&public, kind, error) || !tpm_authority_open (&owner, error))
     return FALSE;
   describe (doing, "undefine", index);
   TSS2_RC rc = Esys_NV_UndefineSpace (tpm_link_esys (link), owner.tr, reference.tr, owner.by, ESYS_TR_NONE, ESYS_TR_NONE);
@@ -193,6 +198,19 @@ tpm_nv_undefine (TpmLink *link, guint32 index, GError **error)
   if (rc == TSS2_RC_SUCCESS)
     reference.tr = ESYS_TR_NONE;
   return tpm_authority_end (&owner, rc, error, doing);
+}
+
+gboolean
+tpm_nv_undefine (TpmLink *link, guint32 index, GError **error)
+{
+  return undefine (link, index, TPM_NV_OTHER, error);
+}
+
+gboolean
+tpm_nv_undefine_store (TpmLink *link, guint32 index, TpmNvKind kind, GError **error)
+{
+  g_assert (kind != TPM_NV_OTHER);
+  return undefine (link, index, kind, error);
 }
 
 static gboolean

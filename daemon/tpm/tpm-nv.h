@@ -85,6 +85,7 @@ gboolean tpm_nv_undefine (TpmLink *link, guint32 index, GError **error);
  */
 typedef struct
 {
+  TpmNvKind kind;               /* not OTHER */
   GBytes *bytes;                /* (nullable): either this, */
   BaseSecret *secret;           /* (nullable): or this, which never crosses the wire in the clear */
   gboolean lock_until_restart;  /* tpm_nv_lock_reading() works on it: TPMA_NV_READ_STCLEAR */
@@ -95,18 +96,55 @@ typedef struct
  * @index: in the owner's range 0x01800000 to 0x01bfffff
  * @what: 1 byte to TPM_PT_NV_BUFFER_MAX
  * @parent: (nullable): what encrypts a secret on its way; see tpm_hierarchy_change_password()
- * @error: TPMID_ERROR_HANDLE_TAKEN when what is there is not an index of this function, _NV_FULL, _HIERARCHY_AUTH_REQUIRED,
+ * @error: TPMID_ERROR_HANDLE_TAKEN when what is there is not an index of this function for that kind, _NV_FULL, _HIERARCHY_AUTH_REQUIRED,
  *   _INVALID_ARGUMENT, _UNTRUSTED_RESPONSE (it reads differently) and those of the link
  *
- * Keeps @what in an index of the attributes ownerwrite, ownerread, authread, no_da and, as @what says, read_stclear: defines it
- * where it lacks or was made with another size, writes it whole in one TPM2_NV_Write, reads it back and compares. Not a single
- * write where that is what it holds. An index that is locked against reading is written all the same; it is not read back then,
- * the session tells that the TPM wrote it.
+ * Keeps @what in an index of the attributes ownerwrite, ownerread, authread, no_da and, as @what says, read_stclear, with the tag
+ * of its kind: defines it where it lacks, undefines and defines it anew where it has another size, or a tag that tells another
+ * content; writes it whole in one TPM2_NV_Write, reads it back and compares. Not a single write where that is what it holds. One
+ * that was locked against reading is not locked any more once it was defined anew; where it was not, it is not read back, the
+ * session tells that the TPM wrote it.
  *
  * With a secret, the parent in the link's cache, and no password of the owner: 8 commands where nothing was there, 5 where it
  * holds the same already.
  */
 gboolean tpm_nv_store (TpmLink *link, guint32 index, const TpmNvStore *what, const TpmParent *parent, GError **error);
+
+/**
+ * tpm_nv_undefine_store:
+ * @error: as tpm_nv_undefine(), and TPMID_ERROR_HANDLE_TAKEN when what is there is not an index of tpm_nv_store() for @kind
+ *
+ * Removes such an index, and no other. As many commands as tpm_nv_undefine().
+ */
+gboolean tpm_nv_undefine_store (TpmLink *link, guint32 index, TpmNvKind kind, GError **error);
+
+/**
+ * TpmNvTag:
+ *
+ * What an index tells of itself without being read; a plain value.
+ */
+typedef struct
+{
+  TpmNvKind kind;
+  gboolean is_written;
+  gboolean is_locked;                 /* against reading, until the TPM restarts */
+  guint8 digest[TPM_NV_DIGEST_SIZE];  /* of the content that it was made for; only of TPM_NV_PASSWORDS */
+} TpmNvTag;
+
+/**
+ * tpm_nv_read_tag:
+ * @error: TPMID_ERROR_NOT_FOUND when the index is not defined, and those of the link
+ *
+ * One command (NV_ReadPublic).
+ */
+gboolean tpm_nv_read_tag (TpmLink *link, guint32 index, TpmNvTag *ret_tag, GError **error);
+
+/**
+ * tpm_nv_tag_tells:
+ *
+ * Pure. Returns: whether an index with @tag was made for @content
+ */
+gboolean tpm_nv_tag_tells (const TpmNvTag *tag, const BaseSecret *content);
 
 /**
  * tpm_nv_read_secret:

@@ -26,19 +26,27 @@ start (TpmLink *link, const TpmParent *parent, TPMA_SESSION attributes, ESYS_TR 
   return FALSE;
 }
 
-/* The null hierarchy has an empty password always. TPM 2.0 Library Part 1, 13.5. */
-static gboolean
-start_without_parent (TpmLink *link, TPMA_SESSION attributes, ESYS_TR *ret_tr, GError **error)
+/* A key for the occasion, in a hierarchy with an empty password. */
+static TSS2_RC
+make_salt_key (TpmLink *link, ESYS_TR hierarchy, TpmTransient *primary)
 {
-  g_auto (TpmTransient) primary = { link, ESYS_TR_NONE };
   TPM2B_PUBLIC template;
   TPM2B_SENSITIVE_CREATE no_sensitive = { 0 };
   TPM2B_DATA no_outside_info = { 0 };
   TPML_PCR_SELECTION no_pcrs = { 0 };
 
   tpm_template_storage_root (&template);
-  TSS2_RC rc = Esys_CreatePrimary (tpm_link_esys (link), ESYS_TR_RH_NULL, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &no_sensitive,
-                                   &template, &no_outside_info, &no_pcrs, &primary.tr, NULL, NULL, NULL, NULL);
+  return Esys_CreatePrimary (tpm_link_esys (link), hierarchy, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &no_sensitive, &template,
+                             &no_outside_info, &no_pcrs, &primary->tr, NULL, NULL, NULL, NULL);
+}
+
+/* The null hierarchy has an empty password always. TPM 2.0 Library Part 1, 13.5. */
+static gboolean
+start_without_parent (TpmLink *link, TPMA_SESSION attributes, ESYS_TR *ret_tr, GError **error)
+{
+  g_auto (TpmTransient) primary = { link, ESYS_TR_NONE };
+  TSS2_RC rc = make_salt_key (link, ESYS_TR_RH_NULL, &primary);
+
   if (rc != TSS2_RC_SUCCESS)
     return tpm_link_fail (link, rc, error, "make a key for an encrypted session");
   return tpm_hmac_start_salted (link, primary.tr, attributes, ret_tr, error);
@@ -63,6 +71,31 @@ tpm_session_authorize (const TpmParent *parent, TpmAuthority *authority, GError 
       || !tpm_session_start (link, parent, TPMA_SESSION_DECRYPT, &authority->session, error))
     return FALSE;
   tpm_authority_open_in_session (authority);
+  return TRUE;
+}
+
+static gboolean
+start_by_platform (TpmLink *link, ESYS_TR *ret_tr, gboolean *ret_is_open, GError **error)
+{
+  g_auto (TpmTransient) primary = { link, ESYS_TR_NONE };
+  TSS2_RC rc = make_salt_key (link, ESYS_TR_RH_PLATFORM, &primary);
+  TpmidError code = rc == TSS2_RC_SUCCESS ? TPMID_N_ERRORS : tpm_rc_to_error (rc);
+
+  if (rc != TSS2_RC_SUCCESS && code != TPMID_ERROR_AUTH_FAILED && code != TPMID_ERROR_HIERARCHY_DISABLED)
+    return tpm_link_fail (link, rc, error, "try the platform hierarchy");
+  *ret_is_open = rc == TSS2_RC_SUCCESS;
+  return !*ret_is_open || tpm_hmac_start_salted (link, primary.tr, TPMA_SESSION_DECRYPT, ret_tr, error);
+}
+
+gboolean
+tpm_session_authorize_platform (TpmAuthority *authority, gboolean *ret_is_open, GError **error)
+{
+  TpmLink *link = authority->session.link;
+
+  if (!start_by_platform (link, &authority->session.tr, ret_is_open, error) || !tpm_link_check_open (link, error))
+    return FALSE;
+  if (*ret_is_open)
+    tpm_authority_open_in_session (authority);
   return TRUE;
 }
 

@@ -42,6 +42,16 @@ gboolean tpm_session_start (TpmLink *link, const TpmParent *parent, TPMA_SESSION
 gboolean tpm_session_authorize (const TpmParent *parent, TpmAuthority *authority, GError **error);
 
 /**
+ * tpm_session_authorize_platform:
+ * @authority: (inout): a new one, of the platform hierarchy; as for tpm_session_authorize() where it is open, else as it was
+ * @ret_is_open: (out): whether its password is empty
+ *
+ * TPM thread. The session is salted with a primary key of the platform hierarchy: making it tells at no cost whether the password
+ * is empty. One command where it is not, or the hierarchy is switched off; else three.
+ */
+gboolean tpm_session_authorize_platform (TpmAuthority *authority, gboolean *ret_is_open, GError **error);
+
+/**
  * tpm_session_spent:
  * @rc: how the command that used the session ended
  *

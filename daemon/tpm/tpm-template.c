@@ -7,6 +7,7 @@
 #define P256_SIZE 32
 #define P384_SIZE 48
 #define RSA_BITS 2048
+#define NV_TAG_SIZE (SHA256_SIZE - TPM_NV_DIGEST_SIZE)
 
 /* SHA-256 of TPM_TEMPLATE_TAG_DEVICE and of TPM_TEMPLATE_TAG_CREDENTIALS. */
 static const guint8 device_tag[SHA256_SIZE] = {
@@ -28,6 +29,22 @@ static const guint8 endorsement_policy[SHA256_SIZE] = {
 static const guint8 write_once_policy[SHA256_SIZE] = {
   0xb7, 0xaf, 0xec, 0xee, 0x9b, 0xf7, 0xbc, 0xbd, 0x50, 0x78, 0xf2, 0x64, 0xde, 0x85, 0xf7, 0xe3,
   0x61, 0xdc, 0x84, 0xf7, 0x45, 0xda, 0x7e, 0xfa, 0x34, 0xe9, 0x1f, 0xda, 0xf2, 0x00, 0xee, 0x9b,
+};
+
+/* The first halves of the SHA-256 of TPM_TEMPLATE_TAG_PASSWORDS and of TPM_TEMPLATE_TAG_RESET_TOKENS. */
+static const struct
+{
+  guint8 tag[NV_TAG_SIZE];
+  gboolean tells_content;
+} nv_kinds[TPM_N_NV_KINDS] = {
+  [TPM_NV_PASSWORDS] = {
+    { 0xca, 0x3a, 0x43, 0x21, 0x9a, 0x08, 0x8c, 0x7b, 0x47, 0x44, 0x72, 0xd1, 0xce, 0xc9, 0x11, 0x49 },
+    TRUE,
+  },
+  [TPM_NV_RESET_TOKENS] = {
+    { 0x88, 0x28, 0xa0, 0xba, 0x63, 0x85, 0x51, 0xe2, 0x93, 0x47, 0x59, 0x05, 0x95, 0x1d, 0x34, 0xb2 },
+    FALSE,
+  },
 };
 
 #define KEY_ATTRIBUTES                                                                                                           \
@@ -270,22 +287,71 @@ tpm_template_is_write_once (const TPMS_NV_PUBLIC *public)
 }
 
 void
-tpm_template_store (guint32 index, guint16 size, gboolean locks, TPM2B_NV_PUBLIC *ret_template)
+tpm_template_store (guint32 index, guint16 size, TpmNvKind kind, gboolean locks, TPM2B_NV_PUBLIC *ret_template)
 {
+  g_assert (kind > TPM_NV_OTHER && kind < TPM_N_NV_KINDS);
   *ret_template = (TPM2B_NV_PUBLIC){
     .nvPublic = {
       .nvIndex = index,
       .nameAlg = TPM2_ALG_SHA256,
       .attributes = STORE_ATTRIBUTES | (locks ? TPMA_NV_READ_STCLEAR : 0) | (TPM2_NT_ORDINARY << TPMA_NV_TPM2_NT_SHIFT),
+      .authPolicy = { .size = SHA256_SIZE },
       .dataSize = size,
     },
   };
+  memcpy (ret_template->nvPublic.authPolicy.buffer, nv_kinds[kind].tag, NV_TAG_SIZE);
+}
+
+gboolean
+tpm_template_tells_content (TpmNvKind kind)
+{
+  return nv_kinds[kind].tells_content;
+}
+
+void
+tpm_template_digest (gconstpointer content, gsize size, guint8 ret_digest[TPM_NV_DIGEST_SIZE])
+{
+  g_autoptr (GChecksum) sum = g_checksum_new (G_CHECKSUM_SHA256);
+  guint8 digest[SHA256_SIZE];
+  gsize digest_size = sizeof digest;
+
+  g_checksum_update (sum, content, (gssize) size);
+  g_checksum_get_digest (sum, digest, &digest_size);
+  memcpy (ret_digest, digest, TPM_NV_DIGEST_SIZE);
+}
+
+void
+tpm_template_tell_content (TPMS_NV_PUBLIC *template, const guint8 digest[TPM_NV_DIGEST_SIZE])
+{
+  memcpy (template->authPolicy.buffer + NV_TAG_SIZE, digest, TPM_NV_DIGEST_SIZE);
+}
+
+static gboolean
+is_of_kind (const TPMS_NV_PUBLIC *public, TpmNvKind kind)
+{
+  return public->nameAlg == TPM2_ALG_SHA256 && public->authPolicy.size == SHA256_SIZE
+         && memcmp (public->authPolicy.buffer, nv_kinds[kind].tag, NV_TAG_SIZE) == 0
+         && (public->attributes & ~(STATE_ATTRIBUTES | TPMA_NV_READ_STCLEAR))
+                == (STORE_ATTRIBUTES | (TPM2_NT_ORDINARY << TPMA_NV_TPM2_NT_SHIFT));
+}
+
+TpmNvKind
+tpm_template_nv_kind (const TPMS_NV_PUBLIC *public, guint8 *ret_digest)
+{
+  for (guint kind = TPM_NV_OTHER + 1; kind < TPM_N_NV_KINDS; kind++)
+    if (is_of_kind (public, (TpmNvKind) kind))
+      {
+        if (ret_digest != NULL)
+          memcpy (ret_digest, public->authPolicy.buffer + NV_TAG_SIZE, TPM_NV_DIGEST_SIZE);
+        return (TpmNvKind) kind;
+      }
+  return TPM_NV_OTHER;
 }
 
 gboolean
 tpm_template_is_store (const TPMS_NV_PUBLIC *public, const TPMS_NV_PUBLIC *template)
 {
-  return public->nvIndex == template->nvIndex && public->nameAlg == template->nameAlg && public->authPolicy.size == 0
+  return public->nvIndex == template->nvIndex && tpm_template_nv_kind (public, NULL) == tpm_template_nv_kind (template, NULL)
          && (public->attributes & ~STATE_ATTRIBUTES) == template->attributes;
 }
 

@@ -22,6 +22,16 @@ G_BEGIN_DECLS
 #define TPM_TEMPLATE_TAG_CREDENTIALS "org.tpmid1 key credentials 1"
 
 /**
+ * TPM_TEMPLATE_TAG_PASSWORDS, TPM_TEMPLATE_TAG_RESET_TOKENS:
+ *
+ * Indices of tpm_nv_store() carry the first 16 bytes of the SHA-256 of such a text (without NUL) in the first half of their
+ * authPolicy, which is no policy either: no attribute of the index allows one. The second half is the first 16 bytes of the
+ * SHA-256 of the content where the kind says so (tpm_template_tells_content()), else zero. Part of the format on the device.
+ */
+#define TPM_TEMPLATE_TAG_PASSWORDS "org.tpmid1 index passwords 1"
+#define TPM_TEMPLATE_TAG_RESET_TOKENS "org.tpmid1 index reset-tokens 1"
+
+/**
  * tpm_template_storage_root:
  *
  * The owner's ECC P-256 storage root key: AES-128-CFB, restricted decrypt, userWithAuth, noDA, unique of 32 and 32 zero
@@ -94,17 +104,42 @@ gboolean tpm_template_is_write_once (const TPMS_NV_PUBLIC *public);
 
 /**
  * tpm_template_store:
+ * @kind: not OTHER
  * @locks: whether reading can be locked until the TPM restarts
  *
- * An ordinary index that the owner writes; see tpm_nv_store().
+ * An ordinary index that the owner writes; see tpm_nv_store(). The digest of the content is zero: tpm_template_tell_content().
  */
-void tpm_template_store (guint32 index, guint16 size, gboolean locks, TPM2B_NV_PUBLIC *ret_template);
+void tpm_template_store (guint32 index, guint16 size, TpmNvKind kind, gboolean locks, TPM2B_NV_PUBLIC *ret_template);
+
+/**
+ * tpm_template_tells_content:
+ *
+ * Returns: whether the tag of such an index has the digest of its content: then another content is another index
+ */
+gboolean tpm_template_tells_content (TpmNvKind kind);
+
+/**
+ * tpm_template_digest:
+ *
+ * The digest of @content that a tag has.
+ */
+void tpm_template_digest (gconstpointer content, gsize size, guint8 ret_digest[TPM_NV_DIGEST_SIZE]);
+
+void tpm_template_tell_content (TPMS_NV_PUBLIC *template, const guint8 digest[TPM_NV_DIGEST_SIZE]);
+
+/**
+ * tpm_template_nv_kind:
+ * @ret_digest: (out) (optional) (array fixed-size=16): that of its tag
+ *
+ * Returns: what @public is for; OTHER where it is not exactly of tpm_template_store()
+ */
+TpmNvKind tpm_template_nv_kind (const TPMS_NV_PUBLIC *public, guint8 *ret_digest);
 
 /**
  * tpm_template_is_store:
  * @template: of tpm_template_store()
  *
- * Returns: whether @public was made by @template, with whatever size; written and locked or not
+ * Returns: whether @public was made by @template, with whatever size and content; written and locked or not
  */
 gboolean tpm_template_is_store (const TPMS_NV_PUBLIC *public, const TPMS_NV_PUBLIC *template);
 

@@ -80,6 +80,18 @@ typedef enum
   TPM_N_PURPOSES
 } TpmPurpose;
 
+/* What an NV index of tpm_nv_store() is for: it carries a tag that says so (tpm-template.h). */
+typedef enum
+{
+  TPM_NV_OTHER,        /* not of tpm_nv_store(): somebody else's, or of another function */
+  TPM_NV_PASSWORDS,    /* the passwords of the hierarchies; its tag tells the content as well */
+  TPM_NV_RESET_TOKENS, /* the tokens of factory resets that were carried out */
+  TPM_N_NV_KINDS
+} TpmNvKind;
+
+/* Bytes of the digest of the content in the tag of an index. */
+#define TPM_NV_DIGEST_SIZE 16
+
 typedef enum
 {
   TPM_HASH_SHA256,

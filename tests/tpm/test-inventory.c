@@ -106,8 +106,15 @@ indices_are_listed_with_what_they_are (void)
   (void) tpm_nv_define_write_once (link, TEST_INDEX, 13, &error);
   g_assert_no_error (error);
   test_swtpm_run (swtpm, "tpm2_nvdefine -Q -C p -s 5 -a 'ppread|ppwrite|ownerread|platformcreate' 0x01400001");
+  test_swtpm_run (swtpm, "tpm2_nvdefine -Q -C o -s 8 -a 'ownerread|ownerwrite|authread|no_da' 0x01805403");
+  g_autoptr (GBytes) bytes = g_bytes_new_static ("token", 5);
+  (void) tpm_nv_store (link, 0x01805404, &(TpmNvStore){ .kind = TPM_NV_RESET_TOKENS, .bytes = bytes }, NULL, &error);
+  g_assert_no_error (error);
   g_autoptr (GArray) objects = list (link);
-  g_assert_cmpuint (objects->len, ==, 2);
+  g_assert_cmpuint (objects->len, ==, 4);
+  g_assert_cmpint (find (objects, TEST_INDEX)->nv_kind, ==, TPM_NV_OTHER);
+  g_assert_cmpint (find (objects, 0x01805403)->nv_kind, ==, TPM_NV_OTHER);
+  g_assert_cmpint (find (objects, 0x01805404)->nv_kind, ==, TPM_NV_RESET_TOKENS);
   g_assert_cmpuint (find (objects, TEST_INDEX)->size, ==, 13);
   g_assert_cmpuint (find (objects, TEST_INDEX)->name_size, ==, TPM_NAME_SIZE);
   g_assert_false (find (objects, TEST_INDEX)->platform_created);

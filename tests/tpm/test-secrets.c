@@ -117,7 +117,7 @@ check_store (Bench *bench, const TpmParent *parent)
 {
   g_autoptr (BaseSecret) secret = test_secret (STORED);
   g_autoptr (BaseSecret) found = NULL;
-  const TpmNvStore what = { .secret = secret, .lock_until_restart = TRUE };
+  const TpmNvStore what = { .kind = TPM_NV_PASSWORDS, .secret = secret, .lock_until_restart = TRUE };
   g_autoptr (GError) error = NULL;
 
   test_proxy_record (bench->proxy);
@@ -243,7 +243,7 @@ the_platform_password_does_not_cross_the_wire (void)
   (void) tpm_hierarchy_close_platform (bench.link, password, &was_open, &error);
   g_assert_no_error (error);
   g_assert_false (was_open);
-  assert_nothing_shows (&bench, CC_HIERARCHY_CHANGE_AUTH);
+  assert_nothing_shows (&bench, CC_CREATE_PRIMARY);
 }
 
 /* The same look at programs that do nothing about it. */

@@ -32,8 +32,25 @@ assert_tag (TpmKeyAlgorithm algorithm, TpmPurpose purpose, const char *text)
 }
 
 static void
+assert_nv_tag (TpmNvKind kind, const char *text)
+{
+  TPM2B_NV_PUBLIC public;
+  guint8 expected[TPM_NV_DIGEST_SIZE];
+
+  tpm_template_store (0x01800001, 4, kind, FALSE, &public);
+  tpm_template_digest (text, strlen (text), expected);
+  g_assert_cmpuint (public.nvPublic.authPolicy.size, ==, 32);
+  g_assert_cmpmem (public.nvPublic.authPolicy.buffer, TPM_NV_DIGEST_SIZE, expected, sizeof expected);
+  g_assert_cmpint (tpm_template_nv_kind (&public.nvPublic, NULL), ==, kind);
+  public.nvPublic.attributes |= TPMA_NV_POLICYWRITE;
+  g_assert_cmpint (tpm_template_nv_kind (&public.nvPublic, NULL), ==, TPM_NV_OTHER);
+}
+
+static void
 tags_are_the_digests_of_their_texts (void)
 {
+  assert_nv_tag (TPM_NV_PASSWORDS, TPM_TEMPLATE_TAG_PASSWORDS);
+  assert_nv_tag (TPM_NV_RESET_TOKENS, TPM_TEMPLATE_TAG_RESET_TOKENS);
   assert_tag (TPM_KEY_ECC_P256, TPM_PURPOSE_DEVICE, TPM_TEMPLATE_TAG_DEVICE);
   assert_tag (TPM_KEY_RSA_2048, TPM_PURPOSE_CREDENTIALS, TPM_TEMPLATE_TAG_CREDENTIALS);
 }
