@@ -419,7 +419,7 @@ store_tokens (TpmLink *link, const BaseConfig *config, const char *token, GError
   if (token != NULL && !note_done_on_disk (config, token, error))
     return FALSE;
   g_autoptr (GBytes) bytes = join_last (config);
-  const TpmNvStore store = { .bytes = bytes };
+  const TpmNvStore store = { .kind = TPM_NV_RESET_TOKENS, .bytes = bytes };
   if (g_bytes_get_size (bytes) == 0 || tpm_nv_store (link, config->reset_index, &store, NULL, &cause))
     return TRUE;
   for (gsize i = 0; i < G_N_ELEMENTS (lasting); i++)
