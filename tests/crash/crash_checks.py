@@ -76,6 +76,7 @@ class Found:
         self.keys = {key["name"]: key for key in keys}
         self.reference = (self.status.get("key") or {}).get("reference", "")
         self.certificate = read_certificate(machine.state / CERTIFICATE)
+        self.issued = read_certificate(machine.state / "leaf.pem")  # where a scenario had one made
         self.marker = read_words(machine.state / MARKER)
         self.ownership = self.status.get("ownership") or {}
         self.operation = self.status.get("operation") or {}
@@ -148,6 +149,9 @@ def check_identity(scenario, before, seen, first, second):
             yield f"{which} boot: the marker says {found.marker or 'nothing'}"
         if found.mode == "software" and found.marker:
             yield f"{which} boot: there is a marker in software mode: {found.marker}"
+    is_same = before.reference and first.reference == before.reference and before.certificate is not None
+    if is_same and not scenario.exchanges_certificate and not scenario.exchanges and first.certificate != before.certificate:
+        yield f"the certificate was {before.certificate[1]}, and is another one of the same key"
     new = [reference for reference in seen if reference != before.reference]
     if scenario.exchanges:
         if first.reference not in (before.reference, *seen):

@@ -2,8 +2,7 @@
 """The scenarios: what a device is like before, what is done, and what may be found after a crash at any point of it.
 
 To add one, add a row to SCENARIOS. `base` (and `change`, on its result) make the device; `act` is what tpmidctl is told once
-it has booted, none for a boot itself; the other members say what may be found. A row whose `needs` the build does not have
-(a verb, a word of its usage) is named, not run, and never counted."""
+it has booted, none for a boot itself; the other members say what may be found."""
 import dataclasses
 import shutil
 import subprocess
@@ -22,7 +21,7 @@ class Scenario:
     base: typing.Callable             # (machine): makes the device
     change: typing.Callable = None    # (machine): changes it, power off before and after
     act: tuple = ()                   # of tpmidctl; {device} is the device's folder. Its success is an acknowledgement
-    needs: tuple = ()                 # verb, word of its usage
+    exchanges_certificate: bool = False  # of the same key
     with_tpm: bool = True             # at all boots from then on
     ownership: str = "exclusive"
     settings: tuple = ()
@@ -44,18 +43,6 @@ class Scenario:
 
     def rows_at_rest(self, mode):
         return AT_REST[mode]
-
-    def is_enabled(self, build):
-        """Whether this build has what the scenario drives."""
-        return not self.needs or has_verb(build / "client" / "tpmidctl", *self.needs)
-
-
-def has_verb(program, verb, word=""):
-    verbs = subprocess.run([program, "--help"], capture_output=True, text=True).stdout
-    if f"\n  {verb} " not in verbs:
-        return False
-    usage = subprocess.run([program, verb, "--help"], capture_output=True, text=True).stdout
-    return word in usage.split("\n\n", 1)[0]
 
 
 # How a device comes to be
@@ -174,9 +161,19 @@ def ownership_is_released(_before, found):
         yield f"the passwords were taken back, and are set ({found.tpm.auth:#x})"
 
 
-def certificate_is_installed(before, found):
+def certificate_is_installed(_before, found):
+    if found.certificate is None or found.certificate != found.issued:
+        yield f"the certificate was installed, and another one is there: {found.certificate}"
+
+
+def certificate_is_of_the_line(before, found):
+    if found.certificate not in (before.certificate, found.issued):
+        yield f"the certificate is neither the one before nor the one of the line: {found.certificate}"
+
+
+def certificate_is_renewed(before, found):
     if found.certificate is None or found.certificate == before.certificate:
-        yield "the certificate was installed, and another one is there"
+        yield "the certificate was made anew, and it is the one before"
 
 
 def request_is_gone(before, found):
@@ -215,7 +212,7 @@ SCENARIOS = [
     Scenario("second-boot", provisioned, rows=FOUND),
     Scenario("marker-deleted", provisioned, without(MARKER), rows=FOUND),
     Scenario("certificate-restored", provisioned, without(CERTIFICATE), rows=MENDED),
-    Scenario("certificate-regenerated", provisioned, without(CERTIFICATE, COPY), rows=MENDED),
+    Scenario("certificate-regenerated", provisioned, without(CERTIFICATE, COPY), rows=MENDED, exchanges_certificate=True),
     Scenario("persist-lost", provisioned, lose_persist, rows=MENDED),
     Scenario("software-device-gets-tpm", software, without(CERTIFICATE), rows=MADE, keeps_identity=False,
              files=(r"config/device\.key\.pem\.archived", KEPT), always=software_key_is_archived),
@@ -223,37 +220,38 @@ SCENARIOS = [
     Scenario("serial-set", provisioned, act=("serial", "set", SERIAL), rows=FOUND, serials=("", SERIAL), kept=serial_is_set, again=(0,),
              may_leave_serial_unwritten=True, after_again=serial_can_be_set),
     Scenario("keys-create", provisioned, act=("keys", "create", "application"), rows=FOUND, kept=key_is_there, again=(0,)),
-    Scenario("serial-clear", provisioned, told("serial", "set", SERIAL), act=("serial", "clear", "--yes"), needs=("serial", "clear"),
+    Scenario("serial-clear", provisioned, told("serial", "set", SERIAL), act=("serial", "clear", "--yes"),
              rows=FOUND, serials=("", SERIAL), kept=serial_is_cleared, again=(0, 4)),
-    Scenario("release-ownership", provisioned, act=("release-ownership", "--yes"), needs=("release-ownership",), rows=FOUND,
+    Scenario("release-ownership", provisioned, act=("release-ownership", "--yes"), rows=FOUND,
              kept=ownership_is_released),
-    Scenario("reset", provisioned, told("serial", "set", SERIAL), act=("reset", "--yes"), needs=("reset",), rows=MADE | {1},
+    Scenario("reset", provisioned, told("serial", "set", SERIAL), act=("reset", "--yes"), rows=MADE | {1},
              keeps_identity=False, serials=(SERIAL,), files=(ARCHIVE,), kept=identity_is_new),
-    Scenario("reset-shared", provisioned_shared, ownership="shared", act=("reset", "--yes"), needs=("reset",), rows=MADE | {1},
+    Scenario("reset-shared", provisioned_shared, ownership="shared", act=("reset", "--yes"), rows=MADE | {1},
              keeps_identity=False, files=(ARCHIVE,), kept=identity_is_new),
-    Scenario("reset-by-file", provisioned, request_reset, needs=("reset",), rows=MADE | {1}, keeps_identity=False, serials=(SERIAL,),
+    Scenario("reset-by-file", provisioned, request_reset, rows=MADE | {1}, keeps_identity=False, serials=(SERIAL,),
              files=(ARCHIVE,), always=request_is_gone),
-    Scenario("reset-by-kernel", provisioned, told("serial", "set", SERIAL), cmdline="quiet tpmid.reset=line-7", needs=("reset",),
+    Scenario("reset-by-kernel", provisioned, told("serial", "set", SERIAL), cmdline="quiet tpmid.reset=line-7",
              rows=MADE | {1}, keeps_identity=False, serials=(SERIAL,), files=(ARCHIVE,), always=identity_is_new),
-    Scenario("reprovision", provisioned, exchange_tpm, act=("reprovision", "--yes"), needs=("reprovision",), modes=("tpm", "fault"),
+    Scenario("reprovision", provisioned, exchange_tpm, act=("reprovision", "--yes"), modes=("tpm", "fault"),
              keeps_identity=False, files=(ARCHIVE,), kept=identity_is_new),
-    Scenario("migrate-to-tpm", software, act=("migrate", "to-tpm", "--yes"), needs=("migrate",), modes=("tpm", "software"),
+    Scenario("migrate-to-tpm", software, act=("migrate", "to-tpm", "--yes"), modes=("tpm", "software"),
              keeps_identity=False, files=(KEPT,), handles=IN_TPM, kept=mode_is("tpm"), quiet=CLOSES_PLATFORM),
-    Scenario("migrate-to-software", provisioned, act=("migrate", "to-software", "--yes"), needs=("migrate",), modes=("tpm", "software"),
+    Scenario("migrate-to-software", provisioned, act=("migrate", "to-software", "--yes"), modes=("tpm", "software"),
              keeps_identity=False, files=(KEPT,), handles=IN_TPM, kept=mode_is("software"), quiet=CLOSES_PLATFORM),
-    Scenario("rotate-begin", provisioned, act=("rotate", "begin"), needs=("rotate",), rows=FOUND, files=(SLOTS,), kept=next_key_is_there,
+    Scenario("rotate-begin", provisioned, act=("rotate", "begin"), rows=FOUND, files=(SLOTS,), kept=next_key_is_there,
              again=(0,)),
-    Scenario("rotate-commit", provisioned, told("rotate", "begin"), act=("rotate", "commit", "--yes"), needs=("rotate",), rows=MENDED,
+    Scenario("rotate-commit", provisioned, told("rotate", "begin"), act=("rotate", "commit", "--yes"), rows=MENDED,
              keeps_identity=False, files=(SLOTS,), kept=identity_is_new),
-    Scenario("rotate-rollback", provisioned, told("rotate", "begin"), act=("rotate", "rollback", "--yes"), needs=("rotate",), rows=FOUND,
+    Scenario("rotate-rollback", provisioned, told("rotate", "begin"), act=("rotate", "rollback", "--yes"), rows=FOUND,
              files=(SLOTS,)),
     Scenario("rotate-rollback-after-commit", provisioned, told_each(("rotate", "begin"), ("rotate", "commit", "--yes")),
-             act=("rotate", "rollback", "--yes"), needs=("rotate",), rows=MENDED, keeps_identity=False, exchanges=True, files=(SLOTS,)),
+             act=("rotate", "rollback", "--yes"), rows=MENDED, keeps_identity=False, exchanges=True, files=(SLOTS,)),
     Scenario("migrate-back-to-tpm", provisioned, told("migrate", "to-software", "--yes"), act=("migrate", "to-tpm", "--yes"),
-             needs=("migrate",), modes=("tpm", "software"), keeps_identity=False, exchanges=True, files=(KEPT,), handles=IN_TPM,
+              modes=("tpm", "software"), keeps_identity=False, exchanges=True, files=(KEPT,), handles=IN_TPM,
              kept=mode_is("tpm"), quiet=CLOSES_PLATFORM),
-    Scenario("certificate-install", provisioned, make_chain, act=("cert", "install", "{device}/chain.pem"), needs=("cert", "install"),
-             rows=MENDED, files=(ARCHIVE,), kept=certificate_is_installed, again=(0,)),
-    Scenario("certificate-renew", provisioned, act=("cert", "regenerate", "--yes"), needs=("cert", "regenerate"), rows=MENDED,
-             files=(ARCHIVE,), kept=certificate_is_installed),
+    Scenario("certificate-install", provisioned, make_chain, act=("cert", "install", "{device}/chain.pem"),
+             rows=FOUND, exchanges_certificate=True, files=(ARCHIVE,), kept=certificate_is_installed, always=certificate_is_of_the_line,
+             again=(0,)),
+    Scenario("certificate-renew", provisioned, act=("cert", "regenerate", "--yes"), rows=FOUND,
+             exchanges_certificate=True, files=(ARCHIVE,), kept=certificate_is_renewed),
 ]
