@@ -442,7 +442,7 @@ identity_boot_execute (TpmLink *link, const BaseConfig *config, const IdentityFa
   end_operation (report);
   load_keys (report, config);
   if (link != NULL && facts->is_open)
-    identity_ownership_settle (link, config, &report->ownership);
+    identity_ownership_settle (link, config, report->mode == IDENTITY_MODE_TPM, &report->ownership);
   report->pending |= IDENTITY_PENDING_MARKER | IDENTITY_PENDING_MODE_FILE;
   report->retry_decision = identity_hint_may_go_away (report->reason) || is_operation_open (report);
   if (report->row == 10 && report->mode == IDENTITY_MODE_TPM)

@@ -106,14 +106,7 @@ is_ready (TpmLink *link)
   return status.state == TPM_STATE_READY;
 }
 
-/* Where the passwords are. */
-
-static gboolean
-is_refused (const Work *work, TpmHierarchy hierarchy, const BaseSecret *password)
-{
-  return tpm_link_is_password_wrong (work->link, hierarchy)
-         || identity_attempts_has (work->config, tpm_hierarchy_name (hierarchy), password);
-}
+/* Which passwords are ours. */
 
 static gboolean
 is_any_set (const TpmFacts *facts)
@@ -122,65 +115,141 @@ is_any_set (const TpmFacts *facts)
 }
 
 static void
-save_recovered (const Work *work)
-{
-  g_autoptr (GError) error = NULL;
-
-  if (identity_passwords_save (work->config->state_path, &work->own, &error))
-    base_log (G_LOG_LEVEL_MESSAGE, NULL, NULL, "ownership: the passwords of the TPM were not on disk; they were found in the TPM, and are again");
-  else
-    log_problem ("the passwords of the TPM were found in the TPM", error);
-}
-
-/* The copy in the TPM, where it is another than that on disk. */
-static void
-recover (Work *work, const TpmFacts *facts)
-{
-  g_auto (IdentityPasswords) found = { IDENTITY_PASSWORDS_NONE, NULL, NULL };
-  g_autoptr (BaseSecret) content = NULL;
-  g_autoptr (GError) error = NULL;
-
-  if (!tpm_nv_read_secret (work->link, work->config->password_index, NULL, &content, &error))
-    {
-      if (g_error_matches (error, TPMID_ERROR, TPMID_ERROR_POLICY_NOT_MET))
-        set_detail (work->status,
-                    "the passwords of the TPM are not on disk, and those in NV index 0x%08x cannot be read before the TPM starts again; restart "
-                    "the device",
-                    work->config->password_index);
-      else if (!g_error_matches (error, TPMID_ERROR, TPMID_ERROR_NOT_FOUND))
-        log_problem ("the copy in the TPM", error);
-      return;
-    }
-  if (!identity_passwords_from_nv (content, &found) || identity_passwords_equal (&found, &work->own))
-    return;
-  found.state = facts->owner_auth_set && facts->lockout_auth_set ? IDENTITY_PASSWORDS_OWNED : IDENTITY_PASSWORDS_TAKING;
-  identity_passwords_clear (&work->own);
-  work->own = found;
-  found = (IdentityPasswords){ IDENTITY_PASSWORDS_NONE, NULL, NULL };
-  save_recovered (work);
-}
-
-static void
 load_disk (Work *work)
 {
   g_autoptr (GError) error = NULL;
 
+  identity_passwords_clear (&work->own);
   if (!identity_passwords_load (work->config->state_path, &work->own, &error))
     log_problem ("the passwords on disk", error);
 }
 
 static void
-load (Work *work, const TpmFacts *facts)
+forget_own (Work *work)
 {
-  load_disk (work);
-  if (!is_any_set (facts))
-    return;
-  if (work->own.state == IDENTITY_PASSWORDS_NONE || (facts->owner_auth_set && is_refused (work, TPM_HIERARCHY_OWNER, work->own.owner))
-      || (facts->lockout_auth_set && is_refused (work, TPM_HIERARCHY_LOCKOUT, work->own.lockout)))
-    recover (work, facts);
+  identity_passwords_clear (&work->own);
+  work->status->is_disk_current = FALSE;
 }
 
-/* Who has each of them. */
+/* A wrong one of lockout locks it. */
+static void
+distrust_all (Work *work)
+{
+  forget_own (work);
+  tpm_link_set_password (work->link, TPM_HIERARCHY_OWNER, NULL);
+  tpm_link_set_password (work->link, TPM_HIERARCHY_LOCKOUT, NULL);
+}
+
+/* The passwords that the TPM has, which are not on disk. */
+static void
+adopt (Work *work, const TpmFacts *facts, IdentityPasswords *found)
+{
+  g_autoptr (GError) error = NULL;
+
+  found->state = facts->owner_auth_set && facts->lockout_auth_set ? IDENTITY_PASSWORDS_OWNED : IDENTITY_PASSWORDS_TAKING;
+  identity_passwords_clear (&work->own);
+  work->own = *found;
+  *found = (IdentityPasswords){ IDENTITY_PASSWORDS_NONE, NULL, NULL };
+  work->status->is_disk_current = identity_passwords_save (work->config->state_path, &work->own, &error);
+  if (work->status->is_disk_current)
+    base_log (G_LOG_LEVEL_MESSAGE, NULL, NULL, "ownership: the passwords of the TPM were not on disk; they were found, and are again");
+  else
+    log_problem ("the passwords of the TPM were found, but not on disk", error);
+}
+
+static gboolean
+tells (const TpmNvTag *tag, const IdentityPasswords *passwords)
+{
+  g_autoptr (BaseSecret) content = NULL;
+
+  if (passwords->state == IDENTITY_PASSWORDS_NONE)
+    return FALSE;
+  content = identity_passwords_to_nv (passwords);
+  return tpm_nv_tag_tells (tag, content);
+}
+
+/* Nothing is tried with passwords that are known to be others. */
+static void
+wait_for_restart (Work *work)
+{
+  guint32 index = work->config->password_index;
+
+  if (work->own.state == IDENTITY_PASSWORDS_NONE)
+    set_detail (work->status,
+                "the passwords of the TPM are not on disk, and those in NV index 0x%08x cannot be read before the TPM starts again; restart "
+                "the device (reboot)",
+                index);
+  else
+    set_detail (work->status,
+                "%s/ownership holds other passwords than the TPM has (out of a backup?), and the right ones in NV index 0x%08x cannot be read before "
+                "the TPM starts again; restart the device (reboot)",
+                work->config->state_path, index);
+  distrust_all (work);
+}
+
+static gboolean
+read_copy (const Work *work, IdentityPasswords *ret_found, GError **error)
+{
+  g_autoptr (BaseSecret) content = NULL;
+
+  if (!tpm_nv_read_secret (work->link, work->config->password_index, NULL, &content, error))
+    return FALSE;
+  if (identity_passwords_from_nv (content, ret_found))
+    return TRUE;
+  g_set_error (error, TPMID_ERROR, TPMID_ERROR_CORRUPT, "NV index 0x%08x does not hold the passwords of the TPM", work->config->password_index);
+  return FALSE;
+}
+
+/* The copy in the TPM was written before the passwords were set, so it counts. */
+static void
+find_by_copy (Work *work, const TpmFacts *facts, const TpmNvTag *tag)
+{
+  g_auto (IdentityPasswords) found = { IDENTITY_PASSWORDS_NONE, NULL, NULL };
+  g_autoptr (GError) error = NULL;
+
+  if (tells (tag, &work->own))
+    return;
+  if (identity_passwords_join (tpm_link_peek_password (work->link, TPM_HIERARCHY_OWNER),
+                               tpm_link_peek_password (work->link, TPM_HIERARCHY_LOCKOUT), &found)
+      && tells (tag, &found))
+    adopt (work, facts, &found);
+  else if (tag->is_locked)
+    wait_for_restart (work);
+  else
+    {
+      identity_passwords_clear (&found);
+      if (read_copy (work, &found, &error))
+        {
+          adopt (work, facts, &found);
+          return;
+        }
+      log_problem ("the copy in the TPM", error);
+      set_detail (work->status, "the copy of the passwords in the TPM: %s", error->message);
+      distrust_all (work);
+    }
+}
+
+static void
+describe_refused (const Work *work, TpmHierarchy hierarchy)
+{
+  const char *name = tpm_hierarchy_name (hierarchy);
+
+  if (work->status->detail[0] == '\0')
+    set_detail (work->status,
+                "the TPM refuses the password of the %s hierarchy that is in %s/ownership%s; restart the device (reboot); if that does not help, the "
+                "password was changed: supply it as credential tpmidd.%s-auth, or clear the TPM in the firmware's setup",
+                name, work->config->state_path, work->status->has_copy ? " and in its NV index" : ", and its NV index has no copy", name);
+}
+
+static void
+describe_unproven (const Work *work)
+{
+  if (work->status->detail[0] == '\0')
+    set_detail (work->status,
+                "nothing proves that the lockout password of the TPM is that of %s/ownership, as NV index 0x%08x has no copy of it, and a wrong one "
+                "would lock it; supply it as credential tpmidd.lockout-auth, or clear the TPM in the firmware's setup",
+                work->config->state_path, work->config->password_index);
+}
 
 /* Not one that the TPM refused in this boot; the link says so of one that it refused since it was made. */
 static gboolean
@@ -197,21 +266,99 @@ hand_over (const Work *work, TpmHierarchy hierarchy, BaseSecret *password)
   return FALSE;
 }
 
-/* Trying one costs nothing but for the lockout hierarchy, which a wrong one locks. */
+/* Costs nothing but for the lockout hierarchy, which a wrong one locks. */
+static gboolean
+is_right (const Work *work, TpmHierarchy hierarchy, BaseSecret *password)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (!hand_over (work, hierarchy, password) || !is_ready (work->link))
+    return FALSE;
+  if (tpm_hierarchy_try_password (work->link, hierarchy, &error))
+    return TRUE;
+  if (tpm_link_is_password_wrong (work->link, hierarchy))
+    identity_attempts_add (work->config, tpm_hierarchy_name (hierarchy), password);
+  else
+    log_problem ("a password could not be tried", error);
+  return FALSE;
+}
+
+/* No copy in the TPM tells. The owner's password is tried, and what was set with it is right where it is. */
+static void
+find_by_owner (Work *work, const TpmFacts *facts)
+{
+  g_auto (IdentityPasswords) found = { IDENTITY_PASSWORDS_NONE, NULL, NULL };
+
+  if (work->own.state == IDENTITY_PASSWORDS_NONE
+      && identity_passwords_join (tpm_link_peek_password (work->link, TPM_HIERARCHY_OWNER),
+                                  tpm_link_peek_password (work->link, TPM_HIERARCHY_LOCKOUT), &found))
+    adopt (work, facts, &found);
+  if (work->own.state == IDENTITY_PASSWORDS_NONE || (facts->owner_auth_set && is_right (work, TPM_HIERARCHY_OWNER, work->own.owner)))
+    return;
+  if (facts->owner_auth_set)
+    describe_refused (work, TPM_HIERARCHY_OWNER);
+  else
+    describe_unproven (work);
+  forget_own (work);
+  tpm_link_set_password (work->link, TPM_HIERARCHY_LOCKOUT, NULL);
+}
+
+static gboolean
+look_at_copy (const Work *work, TpmNvTag *ret_tag)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (tpm_nv_read_tag (work->link, work->config->password_index, ret_tag, &error))
+    return ret_tag->kind == TPM_NV_PASSWORDS && ret_tag->is_written;
+  if (!g_error_matches (error, TPMID_ERROR, TPMID_ERROR_NOT_FOUND))
+    log_problem ("the copy in the TPM", error);
+  return FALSE;
+}
+
+/* Afterwards only what is right is in @work, or nothing; where no password is set, what is on disk. */
+static void
+find_own (Work *work)
+{
+  const TpmFacts facts = get_facts (work->link);
+  IdentityOwnership *status = work->status;
+  TpmNvTag tag;
+
+  load_disk (work);
+  status->is_disk_current = work->own.state != IDENTITY_PASSWORDS_NONE;
+  status->has_copy = FALSE;
+  if (!is_any_set (&facts))
+    return;
+  status->has_copy = look_at_copy (work, &tag);
+  if (status->has_copy)
+    find_by_copy (work, &facts, &tag);
+  else if (is_ready (work->link))
+    find_by_owner (work, &facts);
+  else
+    forget_own (work);
+}
+
+/* What was found before, by the same status; no command. */
+static void
+load_found (Work *work)
+{
+  const TpmFacts facts = get_facts (work->link);
+
+  load_disk (work);
+  if (is_any_set (&facts) && !work->status->is_disk_current)
+    forget_own (work);
+}
+
+/* Who has each of them. */
+
 static gboolean
 hand_over_supplied (const Work *work, TpmHierarchy hierarchy, BaseSecret *password)
 {
   gboolean had = tpm_link_has_password (work->link, hierarchy);
-  g_autoptr (GError) error = NULL;
 
-  if (!hand_over (work, hierarchy, password))
-    return FALSE;
-  if (had || hierarchy == TPM_HIERARCHY_LOCKOUT || tpm_hierarchy_try_password (work->link, hierarchy, &error))
-    return TRUE;
-  if (!tpm_link_is_password_wrong (work->link, hierarchy))
-    return TRUE;
-  identity_attempts_add (work->config, tpm_hierarchy_name (hierarchy), password);
-  return FALSE;
+  if (had || hierarchy == TPM_HIERARCHY_LOCKOUT)
+    return hand_over (work, hierarchy, password);
+  return is_right (work, hierarchy, password)
+         || (tpm_link_has_password (work->link, hierarchy) && !tpm_link_is_password_wrong (work->link, hierarchy));
 }
 
 static IdentityPasswordKind
@@ -227,6 +374,8 @@ judge (const Work *work, const TpmFacts *facts, TpmHierarchy hierarchy, BaseSecr
   g_autoptr (BaseSecret) supplied = identity_passwords_read_supplied (work->config, hierarchy);
   if (supplied != NULL && hand_over_supplied (work, hierarchy, supplied))
     return IDENTITY_PASSWORD_SUPPLIED;
+  if (own != NULL)
+    describe_refused (work, hierarchy);
   /* Out of the TPM, by a disk that could not be written. */
   return tpm_link_has_password (work->link, hierarchy) ? IDENTITY_PASSWORD_OWN : IDENTITY_PASSWORD_FOREIGN;
 }
@@ -297,8 +446,7 @@ identity_ownership_prepare (TpmLink *link, const BaseConfig *config, IdentityOwn
   *ret_status = (IdentityOwnership){ .is_exclusive = config->ownership == BASE_OWNERSHIP_EXCLUSIVE };
   if (!is_ready (link))
     return;
-  const TpmFacts facts = get_facts (link);
-  load (&work, &facts);
+  find_own (&work);
   assess (&work);
 }
 
@@ -316,8 +464,7 @@ static gboolean
 is_ours (const TpmObject *object, const BaseConfig *config, const TpmParent *parent)
 {
   if (object->kind == TPM_OBJECT_NV)
-    return object->platform_created || object->handle == config->serial_index || object->handle == config->password_index
-           || object->handle == config->reset_index;
+    return object->platform_created || object->handle == config->serial_index || object->nv_kind != TPM_NV_OTHER;
   if (object->kind != TPM_OBJECT_PERSISTENT || (object->is_hierarchy_known && object->hierarchy == TPM_HIERARCHY_PLATFORM))
     return TRUE;
   if (object->handle == parent->handle && object->is_storage_root)
@@ -342,6 +489,8 @@ describe_object (IdentityOwnership *status, const TpmObject *object)
 static gboolean
 look_for_others (const Work *work, gboolean *ret_found, GError **error)
 {
+  const TpmParent unpinned = { .handle = work->config->parent_handle };
+  const TpmParent *parent = work->parent != NULL ? work->parent : &unpinned;
   g_autoptr (GArray) objects = NULL;
 
   if (!tpm_inventory_list (work->link, &objects, error))
@@ -351,7 +500,7 @@ look_for_others (const Work *work, gboolean *ret_found, GError **error)
     {
       const TpmObject *object = &g_array_index (objects, TpmObject, i);
 
-      *ret_found = !is_ours (object, work->config, work->parent);
+      *ret_found = !is_ours (object, work->config, parent);
       if (*ret_found)
         describe_object (work->status, object);
     }
@@ -362,9 +511,10 @@ static gboolean
 store_copy (const Work *work, GError **error)
 {
   g_autoptr (BaseSecret) content = identity_passwords_to_nv (&work->own);
-  const TpmNvStore what = { .secret = content, .lock_until_restart = TRUE };
+  const TpmNvStore what = { .kind = TPM_NV_PASSWORDS, .secret = content, .lock_until_restart = TRUE };
 
-  return tpm_nv_store (work->link, work->config->password_index, &what, work->parent, error);
+  work->status->has_copy = tpm_nv_store (work->link, work->config->password_index, &what, work->parent, error);
+  return work->status->has_copy;
 }
 
 static gboolean
@@ -391,7 +541,45 @@ static gboolean
 record (Work *work, IdentityPasswordsState state, GError **error)
 {
   work->own.state = state;
-  return identity_passwords_save (work->config->state_path, &work->own, error);
+  work->status->is_disk_current = identity_passwords_save (work->config->state_path, &work->own, error);
+  return work->status->is_disk_current;
+}
+
+/* What a password was refused for is not gone on with by itself: each boot would spend another try. */
+static void
+stop_where_refused (Work *work)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (work->own.state == IDENTITY_PASSWORDS_NONE
+      || (!tpm_link_is_password_wrong (work->link, TPM_HIERARCHY_OWNER) && !tpm_link_is_password_wrong (work->link, TPM_HIERARCHY_LOCKOUT)))
+    return;
+  if (!record (work, IDENTITY_PASSWORDS_OWNED, &error))
+    log_problem ("the passwords on disk", error);
+}
+
+static gboolean
+remove_copy (const Work *work, GError **error)
+{
+  g_autoptr (GError) cause = NULL;
+
+  /* Somebody else's in its place is none of ours. */
+  if (tpm_nv_undefine_store (work->link, work->config->password_index, TPM_NV_PASSWORDS, &cause)
+      || g_error_matches (cause, TPMID_ERROR, TPMID_ERROR_NOT_FOUND) || g_error_matches (cause, TPMID_ERROR, TPMID_ERROR_HANDLE_TAKEN))
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&cause));
+  return FALSE;
+}
+
+/* No password is set any more, or yet. */
+static gboolean
+remove_passwords (Work *work, GError **error)
+{
+  if (!remove_copy (work, error) || !identity_passwords_remove (work->config->state_path, error))
+    return FALSE;
+  work->status->has_copy = FALSE;
+  forget_own (work);
+  return TRUE;
 }
 
 /* No passwords without the copy that outlasts the disk. Nothing was set yet. */
@@ -399,7 +587,7 @@ static gboolean
 give_up (Work *work, const GError *cause, GError **error)
 {
   set_detail (work->status, "no place in the TPM for a copy of its passwords, so none was set: %s", cause->message);
-  identity_passwords_clear (&work->own);
+  forget_own (work);
   return identity_passwords_remove (work->config->state_path, error);
 }
 
@@ -432,7 +620,7 @@ set_all (Work *work, GError **error)
   return TRUE;
 }
 
-/* A TPM that is as new. @ret_begun: new passwords are on disk. */
+/* No password is set. @ret_begun: passwords to set are on disk. */
 static gboolean
 begin (Work *work, gboolean *ret_begun, GError **error)
 {
@@ -442,10 +630,13 @@ begin (Work *work, gboolean *ret_begun, GError **error)
   if (!look_for_others (work, &others, error))
     return FALSE;
   if (others)
-    return TRUE;
-  identity_passwords_clear (&work->own);
-  if (!identity_passwords_generate (&work->own, error) || !record (work, IDENTITY_PASSWORDS_TAKING, error))
-    return FALSE;
+    return work->own.state != IDENTITY_PASSWORDS_TAKING || remove_passwords (work, error);
+  if (work->own.state != IDENTITY_PASSWORDS_TAKING)
+    {
+      identity_passwords_clear (&work->own);
+      if (!identity_passwords_generate (&work->own, error) || !record (work, IDENTITY_PASSWORDS_TAKING, error))
+        return FALSE;
+    }
   *ret_begun = TRUE;
   return TRUE;
 }
@@ -456,15 +647,15 @@ take (Work *work, GError **error)
   const TpmFacts facts = get_facts (work->link);
   gboolean go_on = work->own.state == IDENTITY_PASSWORDS_TAKING;
 
-  if (work->own.state == IDENTITY_PASSWORDS_RELEASING && is_any_set (&facts))
+  /* A file that says that the TPM is owned, and it has no password: it was cleared since. */
+  if (!is_any_set (&facts))
+    return begin (work, &go_on, error) && (!go_on || set_all (work, error));
+  if (work->own.state == IDENTITY_PASSWORDS_RELEASING)
     {
       go_on = TRUE;
       if (!record (work, IDENTITY_PASSWORDS_TAKING, error))
         return FALSE;
     }
-  /* A file that says that the TPM is owned, and it has no password: it was cleared since. */
-  if (!go_on && !is_any_set (&facts) && !begin (work, &go_on, error))
-    return FALSE;
   return !go_on || set_all (work, error);
 }
 
@@ -478,7 +669,10 @@ identity_ownership_take (TpmLink *link, const BaseConfig *config, const TpmParen
   /* What the TPM says now, not what it said when the link was opened. */
   if (!tpm_link_refresh_facts (link, error))
     return FALSE;
-  load_disk (&work);
+  status->detail[0] = '\0';
+  find_own (&work);
+  if (!tpm_link_ensure (link, error))
+    return FALSE;
   assess (&work);
   if (status->state != IDENTITY_OWNERSHIP_NONE && status->state != IDENTITY_OWNERSHIP_PARTIAL)
     return TRUE;
@@ -497,25 +691,54 @@ empty (const Work *work, TpmHierarchy hierarchy, IdentityPasswordKind kind, GErr
 }
 
 static gboolean
-remove_copy (const Work *work, GError **error)
+is_releasable (const IdentityOwnership *status)
 {
-  g_autoptr (GError) cause = NULL;
+  return (status->owner == IDENTITY_PASSWORD_OWN || status->owner == IDENTITY_PASSWORD_EMPTY)
+         && (status->lockout == IDENTITY_PASSWORD_OWN || status->lockout == IDENTITY_PASSWORD_EMPTY);
+}
 
-  if (tpm_nv_undefine (work->link, work->config->password_index, &cause) || g_error_matches (cause, TPMID_ERROR, TPMID_ERROR_NOT_FOUND))
-    return TRUE;
-  g_propagate_error (error, g_steal_pointer (&cause));
+static gboolean
+fail_release (const Work *work, GError **error)
+{
+  const char *detail = work->status->detail;
+
+  g_set_error (error, TPMID_ERROR, TPMID_ERROR_HIERARCHY_AUTH_REQUIRED,
+               "not every password of the TPM is one that tpmidd set and has, so none was made empty (owner: %s, lockout: %s)%s%s",
+               identity_password_kind_name (work->status->owner), identity_password_kind_name (work->status->lockout), detail[0] != '\0' ? ": " : "",
+               detail);
   return FALSE;
 }
 
 /* The owner's first: it tells at no cost whether the passwords are right, before that of lockout is tried. */
 static gboolean
+empty_both (Work *work, GError **error)
+{
+  if (work->own.state != IDENTITY_PASSWORDS_NONE && work->own.state != IDENTITY_PASSWORDS_RELEASING
+      && !record (work, IDENTITY_PASSWORDS_RELEASING, error))
+    return FALSE;
+  if (empty (work, TPM_HIERARCHY_OWNER, work->status->owner, error) && empty (work, TPM_HIERARCHY_LOCKOUT, work->status->lockout, error))
+    return TRUE;
+  stop_where_refused (work);
+  return FALSE;
+}
+
+static gboolean
 release (Work *work, GError **error)
 {
-  if ((work->own.state != IDENTITY_PASSWORDS_RELEASING && !record (work, IDENTITY_PASSWORDS_RELEASING, error))
-      || !empty (work, TPM_HIERARCHY_OWNER, work->status->owner, error) || !empty (work, TPM_HIERARCHY_LOCKOUT, work->status->lockout, error)
-      || !remove_copy (work, error) || !identity_passwords_remove (work->config->state_path, error))
+  if (!is_releasable (work->status))
+    return fail_release (work, error);
+  if (!empty_both (work, error) || !tpm_link_refresh_facts (work->link, error))
     return FALSE;
-  identity_passwords_clear (&work->own);
+  /* File and copy stay as long as they may be needed. */
+  const TpmFacts facts = get_facts (work->link);
+  if (is_any_set (&facts))
+    {
+      g_set_error (error, TPMID_ERROR, TPMID_ERROR_HIERARCHY_AUTH_REQUIRED,
+                   "somebody set a password of the TPM while tpmidd made them empty; look who else uses the TPM, and try again");
+      return FALSE;
+    }
+  if (!remove_passwords (work, error))
+    return FALSE;
   work->status->detail[0] = '\0';
   base_log (G_LOG_LEVEL_MESSAGE, NULL, NULL, "ownership: the passwords of the TPM are empty again");
   return TRUE;
@@ -528,9 +751,13 @@ identity_ownership_release (TpmLink *link, const BaseConfig *config, IdentityOwn
 
   if (!tpm_link_ensure (link, error) || !tpm_link_refresh_facts (link, error))
     return FALSE;
-  load_disk (&work);
+  const TpmFacts facts = get_facts (link);
+  status->detail[0] = '\0';
+  find_own (&work);
+  if (!tpm_link_ensure (link, error))
+    return FALSE;
   assess (&work);
-  if (work.own.state == IDENTITY_PASSWORDS_NONE || (status->owner != IDENTITY_PASSWORD_OWN && status->lockout != IDENTITY_PASSWORD_OWN))
+  if (!is_any_set (&facts) && work.own.state != IDENTITY_PASSWORDS_RELEASING)
     return TRUE;
   gboolean released = release (&work, error);
   assess_again (&work);
@@ -539,21 +766,31 @@ identity_ownership_release (TpmLink *link, const BaseConfig *config, IdentityOwn
 
 /* The end of each boot. */
 
+static gboolean
+may_go_on_taking (const Work *work)
+{
+  return work->own.state == IDENTITY_PASSWORDS_TAKING && work->status->is_exclusive
+         && (work->status->state == IDENTITY_OWNERSHIP_PARTIAL || work->status->state == IDENTITY_OWNERSHIP_NONE);
+}
+
 static void
-go_on (Work *work)
+go_on (Work *work, gboolean may_take)
 {
   g_autoptr (GError) error = NULL;
   gboolean done = TRUE;
 
   if (work->own.state == IDENTITY_PASSWORDS_RELEASING)
     done = release (work, &error);
-  else if (work->own.state == IDENTITY_PASSWORDS_TAKING && work->status->is_exclusive
-           && (work->status->state == IDENTITY_OWNERSHIP_PARTIAL || work->status->state == IDENTITY_OWNERSHIP_NONE))
-    done = set_all (work, &error);
+  else if (may_take && may_go_on_taking (work))
+    {
+      work->status->detail[0] = '\0';
+      done = take (work, &error);
+    }
   else
     return;
   if (!done)
     {
+      stop_where_refused (work);
       set_detail (work->status, "%s", error->message);
       log_problem ("what was begun is not done", error);
     }
@@ -572,15 +809,18 @@ lock_copy (const Work *work)
   guint32 index = work->config->password_index;
   g_autoptr (GError) error = NULL;
 
-  if (!has_own (work->status) || tpm_nv_lock_reading (work->link, index, &error))
+  /* Somebody else's in its place is not to be locked. */
+  if (!has_own (work->status) || (work->status->has_copy && tpm_nv_lock_reading (work->link, index, &error)))
     return;
   /* Somebody removed it; the disk still has what it held. */
-  if (g_error_matches (error, TPMID_ERROR, TPMID_ERROR_NOT_FOUND) && work->own.state != IDENTITY_PASSWORDS_NONE)
+  if ((error == NULL || g_error_matches (error, TPMID_ERROR, TPMID_ERROR_NOT_FOUND)) && work->own.state != IDENTITY_PASSWORDS_NONE)
     {
       g_clear_error (&error);
       if (store_copy (work, &error) && tpm_nv_lock_reading (work->link, index, &error))
         return;
     }
+  if (error == NULL)
+    return;
   log_problem ("the copy of the passwords in the TPM", error);
   set_detail (work->status, "the copy of the passwords in the TPM: %s", error->message);
 }
@@ -624,15 +864,15 @@ close_platform (const Work *work)
 }
 
 void
-identity_ownership_settle (TpmLink *link, const BaseConfig *config, IdentityOwnership *status)
+identity_ownership_settle (TpmLink *link, const BaseConfig *config, gboolean may_take, IdentityOwnership *status)
 {
   static void (*const steps[]) (const Work *work) = { lock_copy, reset_counter, close_platform };
   g_auto (Work) work = { .link = link, .config = config, .status = status };
 
   if (!is_ready (link))
     return;
-  load_disk (&work);
-  go_on (&work);
+  load_found (&work);
+  go_on (&work, may_take);
   for (gsize i = 0; i < G_N_ELEMENTS (steps) && is_ready (link); i++)
     steps[i](&work);
   /* What was refused on the way must be known before tpmidd starts again. */

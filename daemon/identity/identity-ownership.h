@@ -48,6 +48,9 @@ typedef struct
   IdentityOwnershipState state;
   IdentityPasswordKind owner, lockout, endorsement;
   IdentityPlatform platform;
+  gboolean is_disk_current; /* STATE/ownership holds what the TPM has, or where no password is set, what is to be set; from one function of this
+                               file to the next */
+  gboolean has_copy;        /* the NV index is ours, and holds passwords; likewise */
   char detail[512]; /* a sentence: why the TPM is not owned, what is in the way and what to do; or "" */
 } IdentityOwnership;
 
@@ -65,14 +68,16 @@ const char *identity_platform_name (IdentityPlatform platform);
  * @link: (nullable): where there is none, or it is closed, nothing is known
  * @ret_status: (out caller-allocates): overwritten; the platform is unknown in it
  *
- * At each decision, right after the link was opened and its facts are fresh: hands the link the passwords that are known: those
- * on disk; else, or where the TPM refused those, those in the TPM, which are written to the disk again; else supplied ones. What
- * the TPM refuses is not tried again in this boot of the machine, whoever starts tpmidd again. Never tries one of a hierarchy
- * that has none.
+ * At each decision, right after the link was opened and its facts are fresh: hands the link the passwords that are known to be
+ * right. The copy in the TPM counts: its tag tells whether those on disk are the same; where they are not, it is read, and
+ * written to the disk again. Where it is locked against reading already, none is handed over, and @ret_status asks for a restart
+ * of the device. Without a copy the owner's password proves those on disk, since trying it costs nothing; a lockout password that
+ * nothing proves is not handed over. Else supplied ones. What the TPM refuses is not tried again in this boot of the machine,
+ * whoever starts tpmidd again. Never tries one of a hierarchy that has none.
  *
- * No command where no password is set, or the disk has them. Else at most 6 to read the copy in the TPM, and 4 for each supplied
- * password of owner and endorsement, once for each opening of tpmidd; a supplied lockout password is not tried before it is
- * needed.
+ * No command where no password is set. Else one for the tag; 6 more to read the copy, or 4 to try the owner's without one; 4 for
+ * each supplied password of owner and endorsement, once for each opening of tpmidd; a supplied lockout password is not tried
+ * before it is needed.
  */
 void identity_ownership_prepare (TpmLink *link, const BaseConfig *config, IdentityOwnership *ret_status);
 
@@ -83,9 +88,8 @@ void identity_ownership_prepare (TpmLink *link, const BaseConfig *config, Identi
  * @error: those of the link, TPMID_ERROR_STORAGE, _HANDLE_TAKEN (the parent's) and others that another try may mend
  *
  * Under exclusive, where all passwords are empty and nothing of others is in the TPM: sets the lockout password, the owner's, and
- * the dictionary-attack parameters (32 tries, 600 s, 3600 s). Goes on where a crash ended it. Under shared, or where something is
- * in the way, nothing happens, and
- * @status says why.
+ * the dictionary-attack parameters (32 tries, 600 s, 3600 s). Goes on where a crash ended it; as long as no password is set, only
+ * where still nothing of others is there. Under shared, or where something is in the way, nothing happens, and @status says why.
  *
  * 26 commands for a TPM that is as new and empty; one more for each object in it. None where it is owned already.
  *
@@ -96,26 +100,28 @@ gboolean identity_ownership_take (TpmLink *link, const BaseConfig *config, const
 /**
  * identity_ownership_settle:
  * @link: (nullable): where there is none, or it is closed, nothing happens
+ * @may_take: whether the TPM is the device's own beyond doubt: only then passwords are set
  * @status: (inout): of identity_ownership_prepare(), or _take()
  *
- * The last thing at each boot: goes on with taking (under exclusive) or releasing what a crash left, puts the copy in the TPM
+ * The last thing at each boot: goes on with taking (under exclusive, with @may_take) or releasing what a crash left, puts the copy in the TPM
  * back where it lacks, locks it against reading until the TPM restarts, resets the dictionary-attack counter (once in a boot,
  * where it is above 0, the TPM was not shut down orderly, and the lockout password is ours), and closes the platform hierarchy
  * (under exclusive). What fails is in the journal and in @status.
  *
- * A healthy boot: under exclusive 2 commands where firmware closed the platform hierarchy, 6 where it did not (1 and 5 without
+ * A healthy boot: under exclusive 2 commands where firmware closed the platform hierarchy, 5 where it did not (1 and 4 without
  * ownership); under shared 1 where passwords of ours are set, else none.
  */
-void identity_ownership_settle (TpmLink *link, const BaseConfig *config, IdentityOwnership *status);
+void identity_ownership_settle (TpmLink *link, const BaseConfig *config, gboolean may_take, IdentityOwnership *status);
 
 /**
  * identity_ownership_release:
  * @status: (inout)
- * @error: TPMID_ERROR_HIERARCHY_AUTH_REQUIRED, _STORAGE and those of the link
+ * @error: TPMID_ERROR_HIERARCHY_AUTH_REQUIRED where one of them is not ours, or not known: nothing is changed then; or where it
+ *   was refused; _STORAGE and those of the link
  *
- * Makes the passwords of ours empty again, the owner's first, removes the copy in the TPM and the file, whatever the policy; goes
- * on where a crash ended it. Passwords of others stay. Where none is ours it is a success that changes nothing: ask @status
- * before. Nine commands.
+ * Makes the passwords empty again, the owner's first; once the TPM says that both are, removes the copy in the TPM and the file,
+ * whatever the policy; goes on where a crash ended it. They come from the disk, the link, or the copy in the TPM, as in
+ * identity_ownership_prepare(). Where both are empty already it is a success that changes nothing. Eleven commands.
  */
 gboolean identity_ownership_release (TpmLink *link, const BaseConfig *config, IdentityOwnership *status, GError **error);
 

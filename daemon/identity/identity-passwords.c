@@ -228,6 +228,24 @@ identity_passwords_remove (const char *state_path, GError **error)
   return base_file_remove (path, error);
 }
 
+static gboolean
+is_one_of_ours (const BaseSecret *password)
+{
+  gsize size;
+  const char *text = password != NULL ? (const char *) base_secret_peek (password, &size) : NULL;
+
+  return text != NULL && is_password (text, size);
+}
+
+gboolean
+identity_passwords_join (BaseSecret *owner, BaseSecret *lockout, IdentityPasswords *ret_passwords)
+{
+  if (!is_one_of_ours (owner) || !is_one_of_ours (lockout))
+    return FALSE;
+  *ret_passwords = (IdentityPasswords){ IDENTITY_PASSWORDS_TAKING, base_secret_ref (owner), base_secret_ref (lockout) };
+  return TRUE;
+}
+
 static char *
 checksum (const char *body)
 {

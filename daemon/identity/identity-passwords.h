@@ -59,6 +59,16 @@ gboolean identity_passwords_save (const char *state_path, const IdentityPassword
 gboolean identity_passwords_remove (const char *state_path, GError **error);
 
 /**
+ * identity_passwords_join:
+ * @owner: (nullable)
+ * @lockout: (nullable)
+ * @ret_passwords: (out caller-allocates): of state TAKING; takes references
+ *
+ * Returns: whether both are there, and of the form that identity_passwords_generate() makes
+ */
+gboolean identity_passwords_join (BaseSecret *owner, BaseSecret *lockout, IdentityPasswords *ret_passwords);
+
+/**
  * identity_passwords_to_nv:
  *
  * Returns: (transfer full): what goes into the NV index: 139 bytes of text, with a checksum

@@ -110,6 +110,49 @@ def test_index_of_the_platform_does_not_keep_the_tpm_from_being_taken(folder):
     expect_equal(status(folder)["ownership"]["state"], "owned")
 
 
+def make_stale(folder, **words):
+    """As a backup of the disk that was restored leaves it: passwords of the right form, but not those of the TPM."""
+    path = pathlib.Path(folder, "persist/tpmidd/ownership")
+    text = path.read_text()
+    for name, word in words.items():
+        text = re.sub(f"^{name}=.*$", f"{name}={word * 32}", text, flags=re.M)
+    path.write_text(text)
+
+
+def test_old_passwords_on_disk_are_replaced_by_those_in_the_tpm(folder):
+    status(folder)
+    before = passwords(folder)
+    make_stale(folder, owner="A", lockout="B")
+    found = status(folder, script="tpmidctl serial set SN-1")
+    expect_equal((found["ownership"]["state"], found["ownership"]["detail"], found["serial"]), ("owned", "", "SN-1"), json.dumps(found["ownership"]))
+    after = passwords(folder)
+    expect_equal((after["owner"], after["lockout"]), (before["owner"], before["lockout"]))
+
+
+def test_reset_at_boot_with_old_passwords_on_disk_clears_the_tpm(folder):
+    first = status(folder)
+    make_stale(folder, owner="A", lockout="B")
+    request = pathlib.Path(folder, "persist/tpmidd/reset-request")
+    request.touch(mode=0o600)
+    found = status(folder)
+    expect_equal(found["operation"]["state"], "done", json.dumps(found["operation"]))
+    expect(found["key"] != first["key"], "the key is the old one")
+    expect_equal(found["ownership"]["state"], "owned", json.dumps(found["ownership"]))
+    expect(not found["tpm"]["lockout"]["in-lockout"], json.dumps(found["tpm"]["lockout"]))
+
+
+def test_foreign_index_in_the_place_of_the_passwords_is_named_and_left_alone(folder):
+    in_tpm(folder, "tpm2_nvdefine -Q -C o -s 8 -a 'ownerread|ownerwrite|authread|no_da|read_stclear' 0x01805402; "
+                   "echo -n 12345678 | tpm2_nvwrite -Q -C o -i - 0x01805402")
+    found = status(folder)
+    expect_equal(found["ownership"]["state"], "none", json.dumps(found["ownership"]))
+    expect("0x01805402" in found["ownership"]["detail"], found["ownership"]["detail"])
+    expect_equal(in_tpm(folder, "tpm2_nvread -C o -s 8 0x01805402").strip(), "12345678")
+    listed = json.loads(boot(folder, script="tpmidctl handles --json").stdout)
+    text = json.dumps([entry for entry in listed if "1805402" in json.dumps(entry) or str(0x01805402) in json.dumps(entry)])
+    expect('"other"' in text, text)
+
+
 # passwords of others
 
 HIERARCHIES = {"owner": "o", "endorsement": "e", "lockout": "l"}
@@ -235,6 +278,14 @@ def test_released_tpm_has_empty_passwords_and_is_not_taken_again(folder):
     expect_equal((held["ownerAuthSet"], held["lockoutAuthSet"]), (0, 0))
     expect("0x1805402" not in in_tpm(folder, "tpm2_getcap handles-nv-index").lower(), "the copy in the TPM is still there")
     expect_equal(status(folder)["ownership"]["state"], "none")
+
+
+def test_release_without_the_disk_makes_the_passwords_empty(folder):
+    status(folder)
+    found = status(folder, script=f"rm {folder}/persist/tpmidd/ownership; tpmidctl release-ownership --yes")
+    expect_equal(found["ownership"]["state"], "none", json.dumps(found["ownership"]))
+    held = properties(folder)
+    expect_equal((held["ownerAuthSet"], held["lockoutAuthSet"]), (0, 0))
 
 
 if __name__ == "__main__":

@@ -107,7 +107,7 @@ test_device_try_boot (TestDevice *device, TpmLink *link, gboolean take, Identity
   identity_ownership_prepare (link, device->config, ret_status);
   if (take && !identity_ownership_take (link, device->config, &parent, ret_status, error))
     return FALSE;
-  identity_ownership_settle (link, device->config, ret_status);
+  identity_ownership_settle (link, device->config, TRUE, ret_status);
   return TRUE;
 }
 
