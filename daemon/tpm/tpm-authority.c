@@ -73,8 +73,8 @@ static gboolean
 fail_wrong_password (TpmHierarchy hierarchy, GError **error)
 {
   g_set_error (error, TPMID_ERROR, TPMID_ERROR_HIERARCHY_AUTH_REQUIRED,
-               "the TPM refuses the password of the %s hierarchy that tpmidd has (STATE/ownership, the copy in NV index PasswordIndex=, or a supplied "
-               "one); restart the device, and see Ownership in tpmidctl status",
+               "the TPM refuses the password of the %s hierarchy that tpmidd has (STATE/ownership, its copy in NV index PasswordIndex=, or one that was "
+               "supplied); restart the device, and see Ownership in tpmidctl status",
                rows[hierarchy].name);
   return FALSE;
 }
