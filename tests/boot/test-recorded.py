@@ -30,7 +30,7 @@ def take(recorded, folder):
 
 
 def options(facts):
-    return ["--no-tpm"] if facts["mode"] == "software" else []
+    return facts.get("options", ["--no-tpm"] if facts["mode"] == "software" else [])
 
 
 def record(folder):
@@ -40,15 +40,16 @@ def record(folder):
 
 
 def check_goes_on(folder, facts):
-    use = ("for k in app credentials; do tpmidctl keys show $k --json > {0}/$k.json; done; echo x > {0}/x; "
-           "tpmidctl sign --key app --in {0}/x --out {0}/s; tpmidctl verify --key app --in {0}/x --signature {0}/s; "
+    app = facts.get("app-name", "app")
+    use = ("for k in {1} credentials; do tpmidctl keys show $k --json > {0}/$k.json; done; echo x > {0}/x; "
+           "tpmidctl sign --key {1} --in {0}/x --out {0}/s; tpmidctl verify --key {1} --in {0}/x --signature {0}/s; "
            "tpmidctl encrypt --key credentials --in {0}/x --out {0}/c; tpmidctl decrypt --key credentials --in {0}/c --out {0}/y; cmp {0}/x {0}/y")
-    found = status(folder, *options(facts), script=use.format(folder))
+    found = status(folder, *options(facts), script=use.format(folder, app))
     expect_equal((found["mode"], found["row"], found["serial"], found["key"]["reference"]),
                  (facts["mode"], facts["row"], facts["serial"], facts["device"]), json.dumps(found, indent=1))
     expect_equal((found["state"], found["problems"]), ("ready", []))
-    for name in ("app", "credentials"):
-        expect_equal(json.loads(pathlib.Path(folder, f"{name}.json").read_text())["reference"], facts[name], name)
+    for name, wanted in ((app, facts["app"]), ("credentials", facts["credentials"])):
+        expect_equal(json.loads(pathlib.Path(folder, f"{name}.json").read_text())["reference"], wanted, name)
     return found
 
 
