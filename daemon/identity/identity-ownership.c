@@ -4,511 +4,35 @@
 #include "base-error.h"
 #include "base-log.h"
 #include "identity-attempts.h"
+#include "identity-foreign.h"
+#include "identity-owning.h"
+#include "identity-password-holders.h"
+#include "identity-password-search.h"
 #include "identity-passwords.h"
 #include "tpm-hierarchy.h"
-#include "tpm-inventory.h"
 #include "tpm-nv.h"
-
-#include <string.h>
 
 /* TCG TPM v2.0 Provisioning Guidance 1.0, 7.6, leaves them to the owner; what a person at a shell mistypes must not lock the device for hours. */
 #define LOCKOUT_LIMIT 32
 #define LOCKOUT_INTERVAL_SEC 600
 #define LOCKOUT_RECOVERY_SEC 3600
 
-/* What is done with the TPM's passwords now: everything that each step needs. */
-typedef struct
-{
-  TpmLink *link;
-  const BaseConfig *config;
-  const TpmParent *parent; /* (nullable) */
-  IdentityOwnership *status;
-  IdentityPasswords own;
-} Work;
-
-static void
-work_clear (Work *work)
-{
-  identity_passwords_clear (&work->own);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Work, work_clear)
-
-const char *
-identity_ownership_state_name (IdentityOwnershipState state)
-{
-  static const char *const names[] = {
-    [IDENTITY_OWNERSHIP_UNKNOWN] = "unknown", [IDENTITY_OWNERSHIP_NONE] = "none",       [IDENTITY_OWNERSHIP_PARTIAL] = "partial",
-    [IDENTITY_OWNERSHIP_OWNED] = "owned",     [IDENTITY_OWNERSHIP_FOREIGN] = "foreign",
-  };
-
-  g_assert ((guint) state < G_N_ELEMENTS (names));
-  return names[state];
-}
-
-const char *
-identity_password_kind_name (IdentityPasswordKind kind)
-{
-  static const char *const names[] = {
-    [IDENTITY_PASSWORD_UNKNOWN] = "unknown",   [IDENTITY_PASSWORD_EMPTY] = "empty",     [IDENTITY_PASSWORD_OWN] = "own",
-    [IDENTITY_PASSWORD_SUPPLIED] = "supplied", [IDENTITY_PASSWORD_FOREIGN] = "foreign",
-  };
-
-  g_assert ((guint) kind < G_N_ELEMENTS (names));
-  return names[kind];
-}
-
-const char *
-identity_platform_name (IdentityPlatform platform)
-{
-  static const char *const names[] = {
-    [IDENTITY_PLATFORM_UNKNOWN] = "unknown",
-    [IDENTITY_PLATFORM_OPEN] = "open",
-    [IDENTITY_PLATFORM_CLOSED] = "closed",
-  };
-
-  g_assert ((guint) platform < G_N_ELEMENTS (names));
-  return names[platform];
-}
-
-static void G_GNUC_PRINTF (2, 3)
-set_detail (IdentityOwnership *status, const char *format, ...)
-{
-  va_list args;
-
-  va_start (args, format);
-  (void) g_vsnprintf (status->detail, sizeof status->detail, format, args);
-  va_end (args);
-}
-
-static void
-log_problem (const char *what, const GError *error)
-{
-  base_log (G_LOG_LEVEL_WARNING, BASE_LOG_ID_PROBLEM, NULL, "ownership: %s: %s", what, error->message);
-}
-
-static TpmFacts
-get_facts (TpmLink *link)
-{
-  TpmLinkStatus status;
-
-  tpm_link_get_status (link, &status);
-  return status.facts;
-}
-
-static gboolean
-is_ready (TpmLink *link)
-{
-  TpmLinkStatus status;
-
-  if (link == NULL)
-    return FALSE;
-  tpm_link_get_status (link, &status);
-  return status.state == TPM_STATE_READY;
-}
-
-/* Which passwords are ours. */
-
-static gboolean
-is_any_set (const TpmFacts *facts)
-{
-  return facts->owner_auth_set || facts->lockout_auth_set;
-}
-
-static void
-load_disk (Work *work)
-{
-  g_autoptr (GError) error = NULL;
-
-  identity_passwords_clear (&work->own);
-  if (!identity_passwords_load (work->config->state_path, &work->own, &error))
-    log_problem ("the passwords on disk", error);
-}
-
-static void
-forget_own (Work *work)
-{
-  identity_passwords_clear (&work->own);
-  work->status->is_disk_current = FALSE;
-}
-
-/* A wrong one of lockout locks it. */
-static void
-distrust_all (Work *work)
-{
-  forget_own (work);
-  tpm_link_set_password (work->link, TPM_HIERARCHY_OWNER, NULL);
-  tpm_link_set_password (work->link, TPM_HIERARCHY_LOCKOUT, NULL);
-}
-
-/* The passwords that the TPM has, which are not on disk. */
-static void
-adopt (Work *work, const TpmFacts *facts, IdentityPasswords *found)
-{
-  g_autoptr (GError) error = NULL;
-
-  found->state = facts->owner_auth_set && facts->lockout_auth_set ? IDENTITY_PASSWORDS_OWNED : IDENTITY_PASSWORDS_TAKING;
-  identity_passwords_clear (&work->own);
-  work->own = *found;
-  *found = (IdentityPasswords){ IDENTITY_PASSWORDS_NONE, NULL, NULL };
-  work->status->is_disk_current = identity_passwords_save (work->config->state_path, &work->own, &error);
-  if (work->status->is_disk_current)
-    base_log (G_LOG_LEVEL_MESSAGE, NULL, NULL, "ownership: the passwords of the TPM were not on disk; they were found, and are again");
-  else
-    log_problem ("the passwords of the TPM were found, but not on disk", error);
-}
-
-static gboolean
-tells (const TpmNvTag *tag, const IdentityPasswords *passwords)
-{
-  g_autoptr (BaseSecret) content = NULL;
-
-  if (passwords->state == IDENTITY_PASSWORDS_NONE)
-    return FALSE;
-  content = identity_passwords_to_nv (passwords);
-  return tpm_nv_tag_tells (tag, content);
-}
-
-/* Nothing is tried with passwords that are known to be others. */
-static void
-wait_for_restart (Work *work)
-{
-  guint32 index = work->config->password_index;
-
-  if (work->own.state == IDENTITY_PASSWORDS_NONE)
-    set_detail (work->status,
-                "the passwords of the TPM are not on disk, and those in NV index 0x%08x cannot be read before the TPM starts again; restart "
-                "the device (reboot)",
-                index);
-  else
-    set_detail (work->status,
-                "%s/ownership holds other passwords than the TPM has (out of a backup?), and the right ones in NV index 0x%08x cannot be read before "
-                "the TPM starts again; restart the device (reboot)",
-                work->config->state_path, index);
-  distrust_all (work);
-}
-
-static gboolean
-read_copy (const Work *work, IdentityPasswords *ret_found, GError **error)
-{
-  g_autoptr (BaseSecret) content = NULL;
-
-  if (!tpm_nv_read_secret (work->link, work->config->password_index, NULL, &content, error))
-    return FALSE;
-  if (identity_passwords_from_nv (content, ret_found))
-    return TRUE;
-  g_set_error (error, TPMID_ERROR, TPMID_ERROR_CORRUPT, "NV index 0x%08x does not hold the passwords of the TPM", work->config->password_index);
-  return FALSE;
-}
-
-/* The copy in the TPM was written before the passwords were set, so it counts. */
-static void
-find_by_copy (Work *work, const TpmFacts *facts, const TpmNvTag *tag)
-{
-  g_auto (IdentityPasswords) found = { IDENTITY_PASSWORDS_NONE, NULL, NULL };
-  g_autoptr (GError) error = NULL;
-
-  if (tells (tag, &work->own))
-    return;
-  if (identity_passwords_join (tpm_link_peek_password (work->link, TPM_HIERARCHY_OWNER),
-                               tpm_link_peek_password (work->link, TPM_HIERARCHY_LOCKOUT), &found)
-      && tells (tag, &found))
-    adopt (work, facts, &found);
-  else if (tag->is_locked)
-    wait_for_restart (work);
-  else
-    {
-      identity_passwords_clear (&found);
-      if (read_copy (work, &found, &error))
-        {
-          adopt (work, facts, &found);
-          return;
-        }
-      log_problem ("the copy in the TPM", error);
-      set_detail (work->status, "the copy of the passwords in the TPM: %s", error->message);
-      distrust_all (work);
-    }
-}
-
-static void
-describe_refused (const Work *work, TpmHierarchy hierarchy)
-{
-  const char *name = tpm_hierarchy_name (hierarchy);
-
-  if (work->status->detail[0] == '\0')
-    set_detail (work->status,
-                "the TPM refuses the password of the %s hierarchy that is in %s/ownership%s; restart the device (reboot); if that does not help, the "
-                "password was changed: supply it as credential tpmidd.%s-auth, or clear the TPM in the firmware's setup",
-                name, work->config->state_path, work->status->has_copy ? " and in its NV index" : ", and its NV index has no copy", name);
-}
-
-static void
-describe_unproven (const Work *work)
-{
-  if (work->status->detail[0] == '\0')
-    set_detail (work->status,
-                "nothing proves that the lockout password of the TPM is that of %s/ownership, as NV index 0x%08x has no copy of it, and a wrong one "
-                "would lock it; supply it as credential tpmidd.lockout-auth, or clear the TPM in the firmware's setup",
-                work->config->state_path, work->config->password_index);
-}
-
-/* Not one that the TPM refused in this boot; the link says so of one that it refused since it was made. */
-static gboolean
-hand_over (const Work *work, TpmHierarchy hierarchy, BaseSecret *password)
-{
-  const char *name = tpm_hierarchy_name (hierarchy);
-
-  if (identity_attempts_has (work->config, name, password))
-    return FALSE;
-  tpm_link_set_password (work->link, hierarchy, password);
-  if (tpm_link_has_password (work->link, hierarchy))
-    return TRUE;
-  identity_attempts_add (work->config, name, password);
-  return FALSE;
-}
-
-/* Costs nothing but for the lockout hierarchy, which a wrong one locks. */
-static gboolean
-is_right (const Work *work, TpmHierarchy hierarchy, BaseSecret *password)
-{
-  g_autoptr (GError) error = NULL;
-
-  if (!hand_over (work, hierarchy, password) || !is_ready (work->link))
-    return FALSE;
-  if (tpm_hierarchy_try_password (work->link, hierarchy, &error))
-    return TRUE;
-  if (tpm_link_is_password_wrong (work->link, hierarchy))
-    identity_attempts_add (work->config, tpm_hierarchy_name (hierarchy), password);
-  else
-    log_problem ("a password could not be tried", error);
-  return FALSE;
-}
-
-/* No copy in the TPM tells. The owner's password is tried, and what was set with it is right where it is. */
-static void
-find_by_owner (Work *work, const TpmFacts *facts)
-{
-  g_auto (IdentityPasswords) found = { IDENTITY_PASSWORDS_NONE, NULL, NULL };
-
-  if (work->own.state == IDENTITY_PASSWORDS_NONE
-      && identity_passwords_join (tpm_link_peek_password (work->link, TPM_HIERARCHY_OWNER),
-                                  tpm_link_peek_password (work->link, TPM_HIERARCHY_LOCKOUT), &found))
-    adopt (work, facts, &found);
-  if (work->own.state == IDENTITY_PASSWORDS_NONE || (facts->owner_auth_set && is_right (work, TPM_HIERARCHY_OWNER, work->own.owner)))
-    return;
-  if (facts->owner_auth_set)
-    describe_refused (work, TPM_HIERARCHY_OWNER);
-  else
-    describe_unproven (work);
-  forget_own (work);
-  tpm_link_set_password (work->link, TPM_HIERARCHY_LOCKOUT, NULL);
-}
-
-static gboolean
-look_at_copy (const Work *work, TpmNvTag *ret_tag)
-{
-  g_autoptr (GError) error = NULL;
-
-  if (tpm_nv_read_tag (work->link, work->config->password_index, ret_tag, &error))
-    return ret_tag->kind == TPM_NV_PASSWORDS && ret_tag->is_written;
-  if (!g_error_matches (error, TPMID_ERROR, TPMID_ERROR_NOT_FOUND))
-    log_problem ("the copy in the TPM", error);
-  return FALSE;
-}
-
-/* Afterwards only what is right is in @work, or nothing; where no password is set, what is on disk. */
-static void
-find_own (Work *work)
-{
-  const TpmFacts facts = get_facts (work->link);
-  IdentityOwnership *status = work->status;
-  TpmNvTag tag;
-
-  load_disk (work);
-  status->is_disk_current = work->own.state != IDENTITY_PASSWORDS_NONE;
-  status->has_copy = FALSE;
-  if (!is_any_set (&facts))
-    return;
-  status->has_copy = look_at_copy (work, &tag);
-  if (status->has_copy)
-    find_by_copy (work, &facts, &tag);
-  else if (is_ready (work->link))
-    find_by_owner (work, &facts);
-  else
-    forget_own (work);
-}
-
-/* What was found before, by the same status; no command. */
-static void
-load_found (Work *work)
-{
-  const TpmFacts facts = get_facts (work->link);
-
-  load_disk (work);
-  if (is_any_set (&facts) && !work->status->is_disk_current)
-    forget_own (work);
-}
-
-/* Who has each of them. */
-
-static gboolean
-hand_over_supplied (const Work *work, TpmHierarchy hierarchy, BaseSecret *password)
-{
-  gboolean had = tpm_link_has_password (work->link, hierarchy);
-
-  if (had || hierarchy == TPM_HIERARCHY_LOCKOUT)
-    return hand_over (work, hierarchy, password);
-  return is_right (work, hierarchy, password)
-         || (tpm_link_has_password (work->link, hierarchy) && !tpm_link_is_password_wrong (work->link, hierarchy));
-}
-
-static IdentityPasswordKind
-judge (const Work *work, const TpmFacts *facts, TpmHierarchy hierarchy, BaseSecret *own)
-{
-  if (!tpm_hierarchy_is_set (facts, hierarchy))
-    {
-      tpm_link_set_password (work->link, hierarchy, NULL);
-      return IDENTITY_PASSWORD_EMPTY;
-    }
-  if (own != NULL && hand_over (work, hierarchy, own))
-    return IDENTITY_PASSWORD_OWN;
-  g_autoptr (BaseSecret) supplied = identity_passwords_read_supplied (work->config, hierarchy);
-  if (supplied != NULL && hand_over_supplied (work, hierarchy, supplied))
-    return IDENTITY_PASSWORD_SUPPLIED;
-  if (own != NULL)
-    describe_refused (work, hierarchy);
-  /* Out of the TPM, by a disk that could not be written. */
-  return tpm_link_has_password (work->link, hierarchy) ? IDENTITY_PASSWORD_OWN : IDENTITY_PASSWORD_FOREIGN;
-}
-
-static IdentityOwnershipState
-conclude (const IdentityOwnership *status, IdentityPasswordsState recorded)
-{
-  gboolean both = status->owner == IDENTITY_PASSWORD_OWN && status->lockout == IDENTITY_PASSWORD_OWN;
-
-  if (both)
-    return recorded == IDENTITY_PASSWORDS_OWNED || recorded == IDENTITY_PASSWORDS_NONE ? IDENTITY_OWNERSHIP_OWNED : IDENTITY_OWNERSHIP_PARTIAL;
-  if (status->owner > IDENTITY_PASSWORD_OWN || status->lockout > IDENTITY_PASSWORD_OWN || status->endorsement > IDENTITY_PASSWORD_OWN)
-    return IDENTITY_OWNERSHIP_FOREIGN;
-  if (status->owner == IDENTITY_PASSWORD_OWN || status->lockout == IDENTITY_PASSWORD_OWN)
-    return IDENTITY_OWNERSHIP_PARTIAL;
-  return IDENTITY_OWNERSHIP_NONE;
-}
-
-static void
-describe_foreign (IdentityOwnership *status, TpmHierarchy hierarchy)
-{
-  const char *name = tpm_hierarchy_name (hierarchy);
-
-  set_detail (status,
-              "somebody else set a password on the %s hierarchy of the TPM; make it empty (tpm2_changeauth -c %s -p PASSWORD), supply it as credential "
-              "tpmidd.%s-auth and restart tpmidd, or clear the TPM in the firmware's setup",
-              name, name, name);
-}
-
-static void
-describe (IdentityOwnership *status)
-{
-  if (status->detail[0] != '\0')
-    return;
-  if (status->owner == IDENTITY_PASSWORD_FOREIGN)
-    describe_foreign (status, TPM_HIERARCHY_OWNER);
-  else if (status->lockout == IDENTITY_PASSWORD_FOREIGN)
-    describe_foreign (status, TPM_HIERARCHY_LOCKOUT);
-  else if (status->endorsement == IDENTITY_PASSWORD_FOREIGN)
-    describe_foreign (status, TPM_HIERARCHY_ENDORSEMENT);
-  else if (status->state == IDENTITY_OWNERSHIP_FOREIGN)
-    set_detail (status, "somebody else owns the TPM, and supplied the passwords");
-  else if (status->state == IDENTITY_OWNERSHIP_PARTIAL)
-    set_detail (status, "not all passwords of the TPM are set; a restart of tpmidd under Ownership=exclusive goes on with what was begun, and "
-                        "tpmidctl release-ownership makes all of them empty");
-  else if (status->state == IDENTITY_OWNERSHIP_NONE && status->is_exclusive)
-    set_detail (status, "no password of the TPM is set; a factory reset takes ownership");
-}
-
-static void
-assess (Work *work)
-{
-  const TpmFacts facts = get_facts (work->link);
-  IdentityOwnership *status = work->status;
-
-  status->owner = judge (work, &facts, TPM_HIERARCHY_OWNER, work->own.owner);
-  status->lockout = judge (work, &facts, TPM_HIERARCHY_LOCKOUT, work->own.lockout);
-  status->endorsement = judge (work, &facts, TPM_HIERARCHY_ENDORSEMENT, NULL);
-  status->state = conclude (status, work->own.state);
-  describe (status);
-}
-
 void
 identity_ownership_prepare (TpmLink *link, const BaseConfig *config, IdentityOwnership *ret_status)
 {
-  g_auto (Work) work = { .link = link, .config = config, .status = ret_status };
+  g_auto (IdentityOwning) work = { .link = link, .config = config, .status = ret_status };
 
   *ret_status = (IdentityOwnership){ .is_exclusive = config->ownership == BASE_OWNERSHIP_EXCLUSIVE };
-  if (!is_ready (link))
+  if (!identity_owning_is_ready (&work))
     return;
-  find_own (&work);
-  assess (&work);
-}
-
-/* After something was done: what is in the way, if anything, is in @status already. */
-static void
-assess_again (Work *work)
-{
-  if (is_ready (work->link))
-    assess (work);
+  identity_password_search_run (&work);
+  identity_password_holders_assess (&work);
 }
 
 /* Taking. */
 
 static gboolean
-is_ours (const TpmObject *object, const BaseConfig *config, const TpmParent *parent)
-{
-  if (object->kind == TPM_OBJECT_NV)
-    return object->platform_created || object->handle == config->serial_index || object->nv_kind != TPM_NV_OTHER;
-  if (object->kind != TPM_OBJECT_PERSISTENT || (object->is_hierarchy_known && object->hierarchy == TPM_HIERARCHY_PLATFORM))
-    return TRUE;
-  if (object->handle == parent->handle && object->is_storage_root)
-    return !parent->is_pinned
-           || (object->name_size == TPM_NAME_SIZE && memcmp (object->name, parent->name, TPM_NAME_SIZE) == 0);
-  /* Keys with a tag carry it wherever they are. */
-  return object->purpose == TPM_PURPOSE_DEVICE || object->purpose == TPM_PURPOSE_CREDENTIALS;
-}
-
-static void
-describe_object (IdentityOwnership *status, const TpmObject *object)
-{
-  const char *kind = object->kind == TPM_OBJECT_NV ? "NV index" : "persistent object";
-  const char *remedy = object->kind == TPM_OBJECT_NV ? "tpm2_nvundefine" : "tpm2_evictcontrol -c";
-
-  set_detail (status,
-              "somebody else uses the TPM: %s 0x%08x is not of tpmidd's making; a factory reset that clears the TPM removes it and takes ownership, or "
-              "remove it (%s 0x%08x) before the first boot",
-              kind, object->handle, remedy, object->handle);
-}
-
-static gboolean
-look_for_others (const Work *work, gboolean *ret_found, GError **error)
-{
-  const TpmParent unpinned = { .handle = work->config->parent_handle };
-  const TpmParent *parent = work->parent != NULL ? work->parent : &unpinned;
-  g_autoptr (GArray) objects = NULL;
-
-  if (!tpm_inventory_list (work->link, &objects, error))
-    return FALSE;
-  *ret_found = FALSE;
-  for (guint i = 0; i < objects->len && !*ret_found; i++)
-    {
-      const TpmObject *object = &g_array_index (objects, TpmObject, i);
-
-      *ret_found = !is_ours (object, work->config, parent);
-      if (*ret_found)
-        describe_object (work->status, object);
-    }
-  return TRUE;
-}
-
-static gboolean
-store_copy (const Work *work, GError **error)
+store_copy (const IdentityOwning *work, GError **error)
 {
   g_autoptr (BaseSecret) content = identity_passwords_to_nv (&work->own);
   const TpmNvStore what = { .kind = TPM_NV_PASSWORDS, .secret = content, .lock_until_restart = TRUE };
@@ -518,18 +42,18 @@ store_copy (const Work *work, GError **error)
 }
 
 static gboolean
-set_password (const Work *work, TpmHierarchy hierarchy, BaseSecret *password, GError **error)
+set_password (const IdentityOwning *work, TpmHierarchy hierarchy, BaseSecret *password, GError **error)
 {
-  const TpmFacts facts = get_facts (work->link);
+  const TpmFacts facts = identity_owning_get_facts (work);
 
   return tpm_hierarchy_is_set (&facts, hierarchy)
          || tpm_hierarchy_change_password (work->link, hierarchy, work->parent, password, error);
 }
 
 static gboolean
-set_parameters (const Work *work, GError **error)
+set_parameters (const IdentityOwning *work, GError **error)
 {
-  const TpmFacts facts = get_facts (work->link);
+  const TpmFacts facts = identity_owning_get_facts (work);
 
   if (facts.lockout_limit == LOCKOUT_LIMIT && facts.lockout_interval_sec == LOCKOUT_INTERVAL_SEC
       && facts.lockout_recovery_sec == LOCKOUT_RECOVERY_SEC)
@@ -538,7 +62,7 @@ set_parameters (const Work *work, GError **error)
 }
 
 static gboolean
-record (Work *work, IdentityPasswordsState state, GError **error)
+record (IdentityOwning *work, IdentityPasswordsState state, GError **error)
 {
   work->own.state = state;
   work->status->is_disk_current = identity_passwords_save (work->config->state_path, &work->own, error);
@@ -547,7 +71,7 @@ record (Work *work, IdentityPasswordsState state, GError **error)
 
 /* What a password was refused for is not gone on with by itself: each boot would spend another try. */
 static void
-stop_where_refused (Work *work)
+stop_where_refused (IdentityOwning *work)
 {
   g_autoptr (GError) error = NULL;
 
@@ -555,11 +79,11 @@ stop_where_refused (Work *work)
       || (!tpm_link_is_password_wrong (work->link, TPM_HIERARCHY_OWNER) && !tpm_link_is_password_wrong (work->link, TPM_HIERARCHY_LOCKOUT)))
     return;
   if (!record (work, IDENTITY_PASSWORDS_OWNED, &error))
-    log_problem ("the passwords on disk", error);
+    identity_owning_log_problem ("the passwords on disk", error);
 }
 
 static gboolean
-remove_copy (const Work *work, GError **error)
+remove_copy (const IdentityOwning *work, GError **error)
 {
   g_autoptr (GError) cause = NULL;
 
@@ -573,21 +97,23 @@ remove_copy (const Work *work, GError **error)
 
 /* No password is set any more, or yet. */
 static gboolean
-remove_passwords (Work *work, GError **error)
+remove_passwords (IdentityOwning *work, GError **error)
 {
   if (!remove_copy (work, error) || !identity_passwords_remove (work->config->state_path, error))
     return FALSE;
   work->status->has_copy = FALSE;
-  forget_own (work);
+  identity_owning_forget (work);
   return TRUE;
 }
 
 /* No passwords without the copy that outlasts the disk. Nothing was set yet. */
 static gboolean
-give_up (Work *work, const GError *cause, GError **error)
+give_up (IdentityOwning *work, const GError *cause, GError **error)
 {
-  set_detail (work->status, "no place in the TPM for a copy of its passwords, so none was set: %s", cause->message);
-  forget_own (work);
+  identity_ownership_set_detail (work->status,
+                                 "no place in the TPM for a copy of its passwords, so none was set: %s",
+                                 cause->message);
+  identity_owning_forget (work);
   return identity_passwords_remove (work->config->state_path, error);
 }
 
@@ -600,14 +126,14 @@ is_hopeless (const GError *error)
 
 /* The passwords are on disk. */
 static gboolean
-set_all (Work *work, GError **error)
+set_all (IdentityOwning *work, GError **error)
 {
   g_autoptr (GError) cause = NULL;
-  const TpmFacts facts = get_facts (work->link);
+  const TpmFacts facts = identity_owning_get_facts (work);
 
   if (!store_copy (work, &cause))
     {
-      if (is_hopeless (cause) && !is_any_set (&facts))
+      if (is_hopeless (cause) && !identity_owning_is_any_set (&facts))
         return give_up (work, cause, error);
       g_propagate_error (error, g_steal_pointer (&cause));
       return FALSE;
@@ -622,12 +148,12 @@ set_all (Work *work, GError **error)
 
 /* No password is set. @ret_begun: passwords to set are on disk. */
 static gboolean
-begin (Work *work, gboolean *ret_begun, GError **error)
+begin (IdentityOwning *work, gboolean *ret_begun, GError **error)
 {
   gboolean others;
 
   *ret_begun = FALSE;
-  if (!look_for_others (work, &others, error))
+  if (!identity_foreign_look (work, &others, error))
     return FALSE;
   if (others)
     return work->own.state != IDENTITY_PASSWORDS_TAKING || remove_passwords (work, error);
@@ -642,13 +168,13 @@ begin (Work *work, gboolean *ret_begun, GError **error)
 }
 
 static gboolean
-take (Work *work, GError **error)
+take (IdentityOwning *work, GError **error)
 {
-  const TpmFacts facts = get_facts (work->link);
+  const TpmFacts facts = identity_owning_get_facts (work);
   gboolean go_on = work->own.state == IDENTITY_PASSWORDS_TAKING;
 
   /* A file that says that the TPM is owned, and it has no password: it was cleared since. */
-  if (!is_any_set (&facts))
+  if (!identity_owning_is_any_set (&facts))
     return begin (work, &go_on, error) && (!go_on || set_all (work, error));
   if (work->own.state == IDENTITY_PASSWORDS_RELEASING)
     {
@@ -662,30 +188,30 @@ take (Work *work, GError **error)
 gboolean
 identity_ownership_take (TpmLink *link, const BaseConfig *config, const TpmParent *parent, IdentityOwnership *status, GError **error)
 {
-  g_auto (Work) work = { .link = link, .config = config, .parent = parent, .status = status };
+  g_auto (IdentityOwning) work = { .link = link, .config = config, .parent = parent, .status = status };
 
-  if (!status->is_exclusive || status->state == IDENTITY_OWNERSHIP_OWNED || !is_ready (link))
+  if (!status->is_exclusive || status->state == IDENTITY_OWNERSHIP_OWNED || !identity_owning_is_ready (&work))
     return TRUE;
   /* What the TPM says now, not what it said when the link was opened. */
   if (!tpm_link_refresh_facts (link, error))
     return FALSE;
   status->detail[0] = '\0';
-  find_own (&work);
+  identity_password_search_run (&work);
   if (!tpm_link_ensure (link, error))
     return FALSE;
-  assess (&work);
+  identity_password_holders_assess (&work);
   if (status->state != IDENTITY_OWNERSHIP_NONE && status->state != IDENTITY_OWNERSHIP_PARTIAL)
     return TRUE;
   status->detail[0] = '\0';
   gboolean taken = take (&work, error);
-  assess_again (&work);
+  identity_password_holders_assess_again (&work);
   return taken;
 }
 
 /* Releasing. */
 
 static gboolean
-empty (const Work *work, TpmHierarchy hierarchy, IdentityPasswordKind kind, GError **error)
+empty (const IdentityOwning *work, TpmHierarchy hierarchy, IdentityPasswordKind kind, GError **error)
 {
   return kind != IDENTITY_PASSWORD_OWN || tpm_hierarchy_change_password (work->link, hierarchy, NULL, NULL, error);
 }
@@ -698,7 +224,7 @@ is_releasable (const IdentityOwnership *status)
 }
 
 static gboolean
-fail_release (const Work *work, GError **error)
+fail_release (const IdentityOwning *work, GError **error)
 {
   const char *detail = work->status->detail;
 
@@ -711,7 +237,7 @@ fail_release (const Work *work, GError **error)
 
 /* The owner's first: it tells at no cost whether the passwords are right, before that of lockout is tried. */
 static gboolean
-empty_both (Work *work, GError **error)
+empty_both (IdentityOwning *work, GError **error)
 {
   if (work->own.state != IDENTITY_PASSWORDS_NONE && work->own.state != IDENTITY_PASSWORDS_RELEASING
       && !record (work, IDENTITY_PASSWORDS_RELEASING, error))
@@ -723,15 +249,15 @@ empty_both (Work *work, GError **error)
 }
 
 static gboolean
-release (Work *work, GError **error)
+release (IdentityOwning *work, GError **error)
 {
   if (!is_releasable (work->status))
     return fail_release (work, error);
   if (!empty_both (work, error) || !tpm_link_refresh_facts (work->link, error))
     return FALSE;
   /* File and copy stay as long as they may be needed. */
-  const TpmFacts facts = get_facts (work->link);
-  if (is_any_set (&facts))
+  const TpmFacts facts = identity_owning_get_facts (work);
+  if (identity_owning_is_any_set (&facts))
     {
       g_set_error (error, TPMID_ERROR, TPMID_ERROR_HIERARCHY_AUTH_REQUIRED,
                    "somebody set a password of the TPM while tpmidd made them empty; look who else uses the TPM, and try again");
@@ -747,34 +273,34 @@ release (Work *work, GError **error)
 gboolean
 identity_ownership_release (TpmLink *link, const BaseConfig *config, IdentityOwnership *status, GError **error)
 {
-  g_auto (Work) work = { .link = link, .config = config, .status = status };
+  g_auto (IdentityOwning) work = { .link = link, .config = config, .status = status };
 
   if (!tpm_link_ensure (link, error) || !tpm_link_refresh_facts (link, error))
     return FALSE;
-  const TpmFacts facts = get_facts (link);
+  const TpmFacts facts = identity_owning_get_facts (&work);
   status->detail[0] = '\0';
-  find_own (&work);
+  identity_password_search_run (&work);
   if (!tpm_link_ensure (link, error))
     return FALSE;
-  assess (&work);
-  if (!is_any_set (&facts) && work.own.state != IDENTITY_PASSWORDS_RELEASING)
+  identity_password_holders_assess (&work);
+  if (!identity_owning_is_any_set (&facts) && work.own.state != IDENTITY_PASSWORDS_RELEASING)
     return TRUE;
   gboolean released = release (&work, error);
-  assess_again (&work);
+  identity_password_holders_assess_again (&work);
   return released;
 }
 
 /* The end of each boot. */
 
 static gboolean
-may_go_on_taking (const Work *work)
+may_go_on_taking (const IdentityOwning *work)
 {
   return work->own.state == IDENTITY_PASSWORDS_TAKING && work->status->is_exclusive
          && (work->status->state == IDENTITY_OWNERSHIP_PARTIAL || work->status->state == IDENTITY_OWNERSHIP_NONE);
 }
 
 static void
-go_on (Work *work, gboolean may_take)
+go_on (IdentityOwning *work, gboolean may_take)
 {
   g_autoptr (GError) error = NULL;
   gboolean done = TRUE;
@@ -791,10 +317,10 @@ go_on (Work *work, gboolean may_take)
   if (!done)
     {
       stop_where_refused (work);
-      set_detail (work->status, "%s", error->message);
-      log_problem ("what was begun is not done", error);
+      identity_ownership_set_detail (work->status, "%s", error->message);
+      identity_owning_log_problem ("what was begun is not done", error);
     }
-  assess_again (work);
+  identity_password_holders_assess_again (work);
 }
 
 static gboolean
@@ -804,7 +330,7 @@ has_own (const IdentityOwnership *status)
 }
 
 static void
-lock_copy (const Work *work)
+lock_copy (const IdentityOwning *work)
 {
   guint32 index = work->config->password_index;
   g_autoptr (GError) error = NULL;
@@ -821,15 +347,15 @@ lock_copy (const Work *work)
     }
   if (error == NULL)
     return;
-  log_problem ("the copy of the passwords in the TPM", error);
-  set_detail (work->status, "the copy of the passwords in the TPM: %s", error->message);
+  identity_owning_log_problem ("the copy of the passwords in the TPM", error);
+  identity_ownership_set_detail (work->status, "the copy of the passwords in the TPM: %s", error->message);
 }
 
 /* With passwords of another life of the TPM, its new owner's lockout would be locked: the owner's tells at no cost. */
 static void
-reset_counter (const Work *work)
+reset_counter (const IdentityOwning *work)
 {
-  const TpmFacts facts = get_facts (work->link);
+  const TpmFacts facts = identity_owning_get_facts (work);
   g_autoptr (GError) error = NULL;
 
   if (facts.lockout_counter == 0 || facts.orderly || work->status->owner != IDENTITY_PASSWORD_OWN || work->status->lockout != IDENTITY_PASSWORD_OWN
@@ -838,7 +364,7 @@ reset_counter (const Work *work)
   identity_attempts_add (work->config, "lockout-reset", NULL);
   if (!tpm_hierarchy_try_password (work->link, TPM_HIERARCHY_OWNER, &error) || !tpm_hierarchy_reset_lockout (work->link, &error))
     {
-      log_problem ("the dictionary-attack counter", error);
+      identity_owning_log_problem ("the dictionary-attack counter", error);
       return;
     }
   base_log (G_LOG_LEVEL_MESSAGE, NULL, NULL, "ownership: the TPM was not shut down orderly, and its dictionary-attack counter was %u; it is 0 again",
@@ -846,7 +372,7 @@ reset_counter (const Work *work)
 }
 
 static void
-close_platform (const Work *work)
+close_platform (const IdentityOwning *work)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (BaseSecret) password = NULL;
@@ -857,7 +383,7 @@ close_platform (const Work *work)
   password = identity_passwords_generate_one (&error);
   if (password == NULL || !tpm_hierarchy_close_platform (work->link, password, &was_open, &error))
     {
-      log_problem ("the platform hierarchy", error);
+      identity_owning_log_problem ("the platform hierarchy", error);
       return;
     }
   work->status->platform = IDENTITY_PLATFORM_CLOSED;
@@ -866,17 +392,17 @@ close_platform (const Work *work)
 void
 identity_ownership_settle (TpmLink *link, const BaseConfig *config, gboolean may_take, IdentityOwnership *status)
 {
-  static void (*const steps[]) (const Work *work) = { lock_copy, reset_counter, close_platform };
-  g_auto (Work) work = { .link = link, .config = config, .status = status };
+  static void (*const steps[]) (const IdentityOwning *work) = { lock_copy, reset_counter, close_platform };
+  g_auto (IdentityOwning) work = { .link = link, .config = config, .status = status };
 
-  if (!is_ready (link))
+  if (!identity_owning_is_ready (&work))
     return;
-  load_found (&work);
+  identity_password_search_reload (&work);
   go_on (&work, may_take);
-  for (gsize i = 0; i < G_N_ELEMENTS (steps) && is_ready (link); i++)
+  for (gsize i = 0; i < G_N_ELEMENTS (steps) && identity_owning_is_ready (&work); i++)
     steps[i](&work);
   /* What was refused on the way must be known before tpmidd starts again. */
-  assess_again (&work);
+  identity_password_holders_assess_again (&work);
 }
 
 gboolean

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base-config.h"
+#include "identity-ownership-status.h"
 #include "tpm-link.h"
 
 G_BEGIN_DECLS
@@ -11,57 +12,6 @@ G_BEGIN_DECLS
  * Passwords of ours rest on disk (STATE/ownership) and in the TPM (NV index PasswordIndex=), both before the TPM is changed, so
  * that no crash and no loss of the disk loses them; identity-passwords.h has the formats. Each step looks first at what the TPM
  * says, and so can be done again. */
-
-typedef enum
-{
-  IDENTITY_OWNERSHIP_UNKNOWN, /* no TPM to be asked */
-  IDENTITY_OWNERSHIP_NONE,    /* all passwords are empty */
-  IDENTITY_OWNERSHIP_PARTIAL, /* being set or released, or somebody took one of them away */
-  IDENTITY_OWNERSHIP_OWNED,   /* owner and lockout have passwords of ours */
-  IDENTITY_OWNERSHIP_FOREIGN, /* somebody else set one */
-} IdentityOwnershipState;
-
-typedef enum
-{
-  IDENTITY_PASSWORD_UNKNOWN,
-  IDENTITY_PASSWORD_EMPTY,
-  IDENTITY_PASSWORD_OWN,
-  IDENTITY_PASSWORD_SUPPLIED, /* of somebody else, who told us: PasswordsPath= */
-  IDENTITY_PASSWORD_FOREIGN,  /* of somebody else, or lost */
-} IdentityPasswordKind;
-
-typedef enum
-{
-  IDENTITY_PLATFORM_UNKNOWN,
-  IDENTITY_PLATFORM_OPEN,
-  IDENTITY_PLATFORM_CLOSED,
-} IdentityPlatform;
-
-/**
- * IdentityOwnership:
- *
- * What property Ownership shows; a plain value.
- */
-typedef struct
-{
-  gboolean is_exclusive; /* the policy */
-  IdentityOwnershipState state;
-  IdentityPasswordKind owner, lockout, endorsement;
-  IdentityPlatform platform;
-  gboolean is_disk_current; /* STATE/ownership holds what the TPM has, or where no password is set, what is to be set; from one function of this
-                               file to the next */
-  gboolean has_copy;        /* the NV index is ours, and holds passwords; likewise */
-  char detail[512]; /* a sentence: why the TPM is not owned, what is in the way and what to do; or "" */
-} IdentityOwnership;
-
-/* Any thread. Returns: (transfer none): "unknown", "none", "partial", "owned", "foreign" */
-const char *identity_ownership_state_name (IdentityOwnershipState state);
-
-/* Any thread. Returns: (transfer none): "unknown", "empty", "own", "supplied", "foreign" */
-const char *identity_password_kind_name (IdentityPasswordKind kind);
-
-/* Any thread. Returns: (transfer none): "unknown", "open", "closed" */
-const char *identity_platform_name (IdentityPlatform platform);
 
 /**
  * identity_ownership_prepare:

@@ -75,6 +75,10 @@ test_device_clear (TestDevice *device)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (TestDevice, test_device_clear)
 
+#define DEVICE(name, policy)                                                                                                             \
+  g_auto (TestDevice) name = { NULL };                                                                                                   \
+  test_device_init (&name, policy)
+
 /* No orderly shutdown; and another boot of the machine. */
 static inline void
 test_device_cut_power (TestDevice *device)
@@ -88,6 +92,19 @@ static inline void
 test_device_lose_disk (TestDevice *device)
 {
   test_swtpm_run (device->swtpm, "rm -rf %s", device->state);
+}
+
+/* What a restored backup leaves: passwords, but not those that the TPM has. */
+static inline void
+test_device_make_stale (TestDevice *device)
+{
+  g_auto (IdentityPasswords) other = { IDENTITY_PASSWORDS_NONE, NULL, NULL };
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (identity_passwords_generate (&other, NULL));
+  other.state = IDENTITY_PASSWORDS_OWNED;
+  (void) identity_passwords_save (device->state, &other, &error);
+  g_assert_no_error (error);
 }
 
 static inline TpmLink *
@@ -120,6 +137,15 @@ test_device_boot (TestDevice *device, TpmLink *link, gboolean take)
   (void) test_device_try_boot (device, link, take, &status, &error);
   g_assert_no_error (error);
   return status;
+}
+
+/* As a process of its own would. */
+static inline IdentityOwnership
+test_device_boot_once (TestDevice *device, gboolean take)
+{
+  g_autoptr (TpmLink) link = test_device_link (device);
+
+  return test_device_boot (device, link, take);
 }
 
 #define assert_ownership(status, expected)                                                                                               \
