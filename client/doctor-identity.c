@@ -55,7 +55,7 @@ check_operation (Doctor *self)
     return;
   doctor_add (self, "identity", "operation", is_good ? DOCTOR_PASS : g_str_equal (state, "failed") ? DOCTOR_FAIL : DOCTOR_WARN,
               is_good ? NULL
-              : g_str_equal (state, "waiting") ? "It is carried out at the next boot at which the TPM can be used."
+              : g_str_equal (state, "waiting") ? "It is carried out as soon as the TPM can be used."
                                                : "Do what the text says, and order it again.",
               "%s: %s%s%s", client_value_text (operation, "name"), state, detail[0] != '\0' ? ": " : "", detail);
 }

@@ -41,11 +41,14 @@ come_back (gpointer data)
 static void
 leave (FakeDevice *self)
 {
-  g_autoptr (GSource) source = g_timeout_source_new (AWAY_MS);
+  g_autoptr (GSource) source = NULL;
 
   self->is_leaving = FALSE;
   g_dbus_connection_close_sync (self->connection, NULL, NULL);
   g_clear_object (&self->connection);
+  if (self->is_staying)
+    return;
+  source = g_timeout_source_new (AWAY_MS);
   g_source_set_callback (source, come_back, self, NULL);
   g_source_attach (source, self->context);
 }
