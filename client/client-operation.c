@@ -219,7 +219,8 @@ watch (Watch *self, tpmid_error *error)
 {
   g_autofree char *text = g_strdup_printf ("%s is under way", self->operation->name);
   /* Standard error carries the errors as JSON then, and nothing else. */
-  ClientProgress *progress = client_progress_start (text, self->session->json ? CLIENT_PROGRESS_TERMINAL : CLIENT_PROGRESS_ALWAYS);
+  ClientProgressKind kind = self->session->json ? CLIENT_PROGRESS_TERMINAL : CLIENT_PROGRESS_ALWAYS;
+  ClientProgress *progress = client_progress_start (text, kind);
   gboolean is_done = carry_out (self, error);
 
   client_progress_end (progress);
@@ -246,7 +247,8 @@ outcome_of (const Watch *self)
   if (is_there_already (self) || (has_new_key (self) && !self->operation->may_be_incomplete))
     return "done";
   /* One that failed before, and was taken up again, has failed again. */
-  return !self->is_lost && client_value_is (operation, "name", self->operation->name) && client_value_is (operation, "state", "failed")
+  return !self->is_lost && client_value_is (operation, "name", self->operation->name)
+             && client_value_is (operation, "state", "failed")
            ? "failed" : "";
 }
 
@@ -309,7 +311,8 @@ report (const Watch *self, tpmid_error *error)
     print_json (self, outcome);
   if (g_str_equal (outcome, "waiting"))
     return client_error_set (error, CLIENT_ERROR_TPM_UNAVAILABLE,
-                             "%s is waiting: it is recorded, and carried out as soon as the TPM can be used%s%s", name, detail[0] != '\0' ? ": " : "", detail);
+                             "%s is waiting: it is recorded, and carried out as soon as the TPM can be used%s%s", name,
+                             detail[0] != '\0' ? ": " : "", detail);
   if (g_str_equal (outcome, "failed"))
     return client_error_set (error, cause[0] != '\0' ? cause : CLIENT_ERROR_TPMIDD_FAILED, "%s failed: %s", name, detail);
   if (!self->session->json)

@@ -284,7 +284,8 @@ int tpmid_get_certificate (tpmid_client *client, int timeout_ms, char **ret_pem,
 
 /*
  * A method that returns when it is recorded is carried out afterwards; how that goes is the dict "operation" of
- * tpmid_get_status() (property Operation), whose "id" is of that operation alone, and stays over a restart of tpmidd. WrongState says that the device's mode or state does not fit, and which would.
+ * tpmid_get_status() (property Operation), whose "id" is of that operation alone, and stays over a restart of tpmidd.
+ * WrongState says that the device's mode or state does not fit, and which would.
  */
 
 /**
