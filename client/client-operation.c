@@ -5,7 +5,6 @@
 #include "client-progress.h"
 #include "client-value.h"
 
-#define WAIT_MS 300000
 #define LOOK_MS 10000 /* for one look */
 #define PAUSE_FIRST_US 50000
 #define PAUSE_MAX_US 1000000
@@ -323,7 +322,7 @@ report (const Watch *self, tpmid_error *error)
 gboolean
 client_operation_run (ClientSession *session, const ClientOperation *operation, tpmid_error *error)
 {
-  gint64 limit_ms = session->has_timeout ? session->timeout_ms : WAIT_MS;
+  gint64 limit_ms = session->has_timeout ? session->timeout_ms : CLIENT_OPERATION_WAIT_MS;
   g_auto (Watch) self = { .session = session, .operation = operation };
 
   self.end_us = g_get_monotonic_time () + limit_ms * 1000;

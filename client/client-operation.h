@@ -5,6 +5,9 @@
 
 G_BEGIN_DECLS
 
+/** CLIENT_OPERATION_WAIT_MS: how long an operation is waited for where --timeout says nothing else */
+#define CLIENT_OPERATION_WAIT_MS 300000
+
 /**
  * ClientOperation:
  * @name: the operation's name in property Operation

@@ -192,6 +192,37 @@ def what_cannot_be_undone_needs_yes():
 
 
 @test
+def nobody_is_asked_who_does_not_see_the_question():
+    terminal, inside = pty.openpty()
+    result = subprocess.run([TPMIDCTL, 'serial', 'clear'], stdin=inside, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=SETTINGS,
+                            timeout=20, start_new_session=True)
+    os.close(inside)
+    os.close(terminal)
+    assert result.returncode == 2 and b'--yes' in result.stderr and b'yes/no' not in result.stderr, result
+
+
+@test
+def terminal_is_asked_whatever_the_streams_are():
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.set_inheritable(os.dup(0), True)  # without anybody who has it open a terminal is at its end
+        null = os.open('/dev/null', os.O_RDWR)
+        for stream in range(3):
+            os.dup2(null, stream)
+        os.execve(TPMIDCTL, [TPMIDCTL, 'serial', 'clear'], SETTINGS)
+    os.write(terminal, b'no\n')
+    text = b''
+    try:
+        while data := os.read(terminal, 4096):
+            text += data
+    except OSError:
+        pass
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    os.close(terminal)
+    assert status == 1 and b'is lost' in text and b'yes/no' in text, (status, text)
+
+
+@test
 def explain_knows_codes_of_every_layer():
     for code, words in (('0x9a2', ['the TPM', 'session 1', 'AuthFailed', 'was not counted']),
                         ('2466', ['0x000009a2', 'session 1']), ('9A2', ['0x000009a2']), ('0x98e', ['session 1', 'AuthFailed']),

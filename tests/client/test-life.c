@@ -269,9 +269,23 @@ test_timeout (FakeDevice *self, gconstpointer data)
   assert_fails (self, "reset --yes --timeout 0.5", 8, "not over yet", "Reset ({},)\n");
 }
 
+#define WITHOUT_TPM(mode) "{'mode': <'" mode "'>, 'tpm': <{'state': <'no-device'>}>}"
+
 static void
 test_refused (FakeDevice *self, gconstpointer data)
 {
+  /* A TPM that is gone is another thing than none. */
+  static const struct
+  {
+    const char *status;
+    int exit;
+  } lost[] = {
+    { WITHOUT_TPM ("fault"), 7 },
+    { WITHOUT_TPM ("unprovisioned"), 7 },
+    { WITHOUT_TPM ("software"), 10 },
+    { BEFORE, 10 },
+  };
+
   fake_device_set_statuses (self, BEFORE, NULL, NULL, NULL);
   self->error = "org.tpmid1.Error.WrongState";
   assert_fails (self, "reprovision --yes", 14, "refused", "Reprovision ({},)\n");
@@ -279,7 +293,15 @@ test_refused (FakeDevice *self, gconstpointer data)
   assert_fails (self, "migrate to-tpm --yes", 14, "refused", "Migrate ('tpm', {})\n");
   self->error = "org.tpmid1.Error.NotFound";
   assert_fails (self, "rotate rollback --yes", 4, "refused", "RollbackRotation ({},)\n");
-  assert_fails (self, "serial clear --yes", 4, "refused", "ClearSerialNumber ({},)\n");
+  assert_fails (self, "serial clear --yes", 4, "no serial number in the TPM", "ClearSerialNumber ({},)\n");
+  self->error = "org.tpmid1.Error.NotSupported";
+  for (gsize i = 0; i < G_N_ELEMENTS (lost); i++)
+    {
+      fake_device_set_statuses (self, lost[i].status, NULL, NULL, NULL);
+      assert_fails (self, "handles", lost[i].exit, "refused", "ListHandles ({},)\n");
+      assert_fails (self, "serial clear --yes", lost[i].exit, "refused", "ClearSerialNumber ({},)\n");
+      assert_fails (self, "release-ownership --yes", lost[i].exit, "refused", "ReleaseOwnership ({},)\n");
+    }
   self->error = "org.tpmid1.Error.NotAuthorized";
   assert_fails (self, "handles", 6, "refused", "ListHandles ({},)\n");
 }
@@ -309,8 +331,10 @@ test_rotate (FakeDevice *self, gconstpointer data)
   g_autofree char *line = g_strdup_printf ("rotate commit --yes %s", chain);
 
   assert_run (self, "rotate begin", 0, "device-next: made\nreference: 0102\n", "BeginRotation ({},)\n");
+  assert_run (self, "rotate begin", 0, "device-next: there already\nreference: 0102\n", "BeginRotation ({},)\n");
   assert_run (self, "rotate begin --json", 0,
-              "{\n  \"key\" : \"device-next\",\n  \"algorithm\" : \"ecc-p256\",\n  \"reference\" : \"0102\"\n}\n",
+              "{\n  \"key\" : \"device-next\",\n  \"algorithm\" : \"ecc-p256\",\n  \"reference\" : \"0102\",\n"
+              "  \"made\" : false\n}\n",
               "BeginRotation ({},)\n");
   fake_device_set_statuses (self, BEFORE, STATUS ("tpm", "ready", NEW, NONE), NULL, NULL);
   assert_run (self, "rotate commit --yes", 0, "rotate-commit: complete\nreference: " NEW "\n",
@@ -358,7 +382,7 @@ test_serial_and_ownership (FakeDevice *self, gconstpointer data)
 #define HANDLES \
   "[{'handle': <uint32 25187329>, 'kind': <'nv'>, 'owner': <'tpmidd'>, 'use': <'serial number'>, 'hierarchy': <'owner'>, " \
   "'size': <uint32 7>, 'name': <'000b'>}, {'handle': <uint32 2164260865>, 'kind': <'persistent'>, 'owner': <'other'>, " \
-  "'use': <''>, 'hierarchy': <''>, 'name': <'000c'>}]"
+  "'use': <''>, 'hierarchy': <''>, 'size': <uint32 0>, 'name': <'000c'>}]"
 
 static void
 test_handles (FakeDevice *self, gconstpointer data)
