@@ -8,20 +8,30 @@
 #define TRIES 3
 #define ANSWER_MAX 64
 
-static void
-close_terminal (int *fd)
+/* Terminal: where the question goes, and where the answer comes from; -1: there is nobody */
+typedef struct Terminal
 {
-  if (*fd > STDERR_FILENO)
-    (void) close (*fd);
-}
+  int in, out;
+} Terminal;
 
-/* Where the answer comes from; -1: there is nobody. Standard input may carry a file, while a person sits before the terminal. */
-static int
-open_terminal (void)
+static void
+terminal_clear (Terminal *self)
 {
-  if (isatty (STDIN_FILENO))
-    return STDIN_FILENO;
-  return isatty (STDERR_FILENO) ? open ("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC) : -1;
+  if (self->in > STDERR_FILENO)
+    (void) close (self->in);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Terminal, terminal_clear)
+
+/* Who cannot see the question is not asked. Standard input may carry a file and standard error go to one, while a person sits
+ * before the terminal. */
+static gboolean
+terminal_open (Terminal *self)
+{
+  if (isatty (STDIN_FILENO) && isatty (STDERR_FILENO))
+    *self = (Terminal){ STDIN_FILENO, STDERR_FILENO };
+  else
+    self->in = self->out = open ("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+  return self->in >= 0;
 }
 
 /* A terminal gives one line at a time. @ret_answer is empty at its end. */
@@ -34,17 +44,17 @@ read_answer (int fd, char ret_answer[ANSWER_MAX])
 }
 
 static gboolean
-ask (int fd, const char *verb)
+ask (const Terminal *terminal, const char *verb)
 {
   char answer[ANSWER_MAX];
 
   for (guint i = 0; i < TRIES; i++)
     {
-      fprintf (stderr, "%s: go on? (yes/no) ", verb);
-      read_answer (fd, answer);
+      dprintf (terminal->out, "%s: go on? (yes/no) ", verb);
+      read_answer (terminal->in, answer);
       if (answer[0] == '\0')
         {
-          fputc ('\n', stderr);
+          dprintf (terminal->out, "\n");
           return FALSE;
         }
       g_strstrip (answer);
@@ -59,13 +69,12 @@ ask (int fd, const char *verb)
 gboolean
 client_confirm (ClientSession *session, const ClientQuestion *question, gboolean is_yes, tpmid_error *error)
 {
+  g_auto (Terminal) terminal = { -1, -1 };
   g_autofree char *more = NULL;
 
   if (is_yes)
     return TRUE;
-
-  __attribute__ ((cleanup (close_terminal))) int fd = open_terminal ();
-  if (fd < 0)
+  if (!terminal_open (&terminal))
     return client_error_set (error, CLIENT_ERROR_USAGE,
                              "%s: %s There is no terminal to ask on, so nothing was done; --yes does it "
                              "without asking", question->verb, question->loss);
@@ -75,8 +84,8 @@ client_confirm (ClientSession *session, const ClientQuestion *question, gboolean
       if (more == NULL)
         return FALSE;
     }
-  fprintf (stderr, "%s\n%s", question->loss, more != NULL ? more : "");
-  if (ask (fd, question->verb))
+  dprintf (terminal.out, "%s\n%s", question->loss, more != NULL ? more : "");
+  if (ask (&terminal, question->verb))
     return TRUE;
   return client_error_set (error, CLIENT_ERROR_DECLINED, "%s: not confirmed; nothing was done", question->verb);
 }

@@ -25,10 +25,9 @@ typedef struct ClientQuestion
 /**
  * client_confirm:
  * @is_yes: --yes was given: nobody is asked
- * @error: Usage (nobody can be asked: neither is standard input a terminal, nor standard error one with /dev/tty behind it),
- *   Declined, or what @describe failed with
+ * @error: Usage (nobody can be asked), Declined, or what @describe failed with
  *
- * Says what is lost, and asks.
+ * Says what is lost, and asks: on standard input and standard error where both are terminals, otherwise on /dev/tty.
  *
  * Returns: whether to go on
  */

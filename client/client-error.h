@@ -18,6 +18,7 @@ G_BEGIN_DECLS
 #define CLIENT_ERROR_NO_REPLY "org.freedesktop.DBus.Error.NoReply"
 #define CLIENT_ERROR_INVALID_ARGUMENT "org.tpmid1.Error.InvalidArgument"
 #define CLIENT_ERROR_NOT_FOUND "org.tpmid1.Error.NotFound"
+#define CLIENT_ERROR_NO_DEVICE "org.tpmid1.Error.NoDevice"
 #define CLIENT_ERROR_NOT_SUPPORTED "org.tpmid1.Error.NotSupported"
 #define CLIENT_ERROR_UNSUPPORTED_ALGORITHM "org.tpmid1.Error.UnsupportedAlgorithm"
 

@@ -3,7 +3,8 @@
 
 #define TPMID_PREFIX "org.tpmid1.Error."
 #define TPMID(name) TPMID_PREFIX name
-#define DBUS(name) "org.freedesktop.DBus.Error." name
+#define DBUS_PREFIX "org.freedesktop.DBus.Error."
+#define DBUS(name) DBUS_PREFIX name
 
 static const ClientExplanation explanations[] = {
   { TPMID ("AuthFailed"),
@@ -160,10 +161,14 @@ static const ClientExplanation explanations[] = {
 const ClientExplanation *
 client_explain_find (const char *name)
 {
-  g_autofree char *full = g_strconcat (TPMID_PREFIX, name, NULL);
+  static const char *const prefixes[] = { "", TPMID_PREFIX, DBUS_PREFIX };
 
-  for (gsize i = 0; i < G_N_ELEMENTS (explanations); i++)
-    if (g_ascii_strcasecmp (explanations[i].name, name) == 0 || g_ascii_strcasecmp (explanations[i].name, full) == 0)
-      return &explanations[i];
+  for (gsize prefix = 0; prefix < G_N_ELEMENTS (prefixes); prefix++)
+    {
+      g_autofree char *full = g_strconcat (prefixes[prefix], name, NULL);
+      for (gsize i = 0; i < G_N_ELEMENTS (explanations); i++)
+        if (g_ascii_strcasecmp (explanations[i].name, full) == 0)
+          return &explanations[i];
+    }
   return NULL;
 }

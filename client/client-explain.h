@@ -15,7 +15,7 @@ typedef struct ClientExplanation
 
 /**
  * client_explain_find:
- * @name: an error's name, full or without "org.tpmid1.Error.", in upper or lower case
+ * @name: an error's name, full or without "org.tpmid1.Error." or "org.freedesktop.DBus.Error.", in upper or lower case
  *
  * Returns: (transfer none) (nullable): what is to be said of it; %NULL for a name that neither tpmidd nor its bus has
  */

@@ -7,7 +7,7 @@ gboolean
 client_key_wait (ClientSession *session, const char *name, int timeout_ms, tpmid_error *error)
 {
   g_autofree char *text = g_strdup_printf ("The key %s is being made", name);
-  ClientProgress *progress = client_progress_start (text);
+  ClientProgress *progress = client_progress_start (text, CLIENT_PROGRESS_TERMINAL);
   int r = tpmid_wait_key (client_session_get (session), name, timeout_ms, error);
 
   client_progress_end (progress);

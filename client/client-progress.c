@@ -4,29 +4,35 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#define LINE_SECONDS 5
+
 struct ClientProgress
 {
   char *text;
+  gboolean is_terminal;
   gint64 start; /* monotonic, microseconds */
   GMutex lock;
   GCond ended;
   gboolean is_ended; /* under the lock */
-  GThread *thread;   /* NULL: no terminal */
+  GThread *thread;   /* NULL: nothing is said */
 };
 
 static gpointer
 count (gpointer data)
 {
   ClientProgress *self = data;
+  gint64 step = self->is_terminal ? 1 : LINE_SECONDS;
   int width = 0;
 
   g_mutex_lock (&self->lock);
-  for (gint64 seconds = 1; !self->is_ended; seconds++)
+  for (gint64 seconds = step; !self->is_ended; seconds += step)
     {
       gint64 until = self->start + seconds * G_TIME_SPAN_SECOND;
       while (!self->is_ended && g_cond_wait_until (&self->ended, &self->lock, until))
         continue;
-      if (!self->is_ended)
+      if (!self->is_ended && !self->is_terminal)
+        fprintf (stderr, "%s: %" G_GINT64_FORMAT " s\n", self->text, seconds);
+      else if (!self->is_ended)
         width = fprintf (stderr, "\r%s: %" G_GINT64_FORMAT " s", self->text, seconds);
     }
   g_mutex_unlock (&self->lock);
@@ -36,7 +42,7 @@ count (gpointer data)
 }
 
 ClientProgress *
-client_progress_start (const char *text)
+client_progress_start (const char *text, ClientProgressKind kind)
 {
   ClientProgress *self = g_new0 (ClientProgress, 1);
 
@@ -44,7 +50,8 @@ client_progress_start (const char *text)
   self->start = g_get_monotonic_time ();
   g_mutex_init (&self->lock);
   g_cond_init (&self->ended);
-  if (isatty (STDERR_FILENO))
+  self->is_terminal = isatty (STDERR_FILENO) != 0;
+  if (self->is_terminal || kind == CLIENT_PROGRESS_ALWAYS)
     self->thread = g_thread_new ("progress", count, self);
   return self;
 }

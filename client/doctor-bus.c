@@ -17,6 +17,7 @@ check_service (Doctor *self)
 
   if (tpmid_get_status (client_session_get (session), session->timeout_ms, &self->status, &self->status_error) >= 0)
     {
+      doctor_take_paths (self);
       doctor_add (self, "bus", "service", DOCTOR_PASS, NULL, "tpmidd %s answers", client_value_text (self->status, "version"));
       return;
     }

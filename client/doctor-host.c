@@ -44,6 +44,10 @@ check_serial (Doctor *self)
     doctor_add (self, "host", "serial", DOCTOR_SKIP, NULL, "tpmidd does not answer");
   else if (serial[0] != '\0')
     doctor_add (self, "host", "serial", DOCTOR_PASS, NULL, "%s, from %s", serial, source);
+  else if (client_value_is (self->status, "mode", "fault")
+           || (!client_value_is (self->status, "mode", "software")
+               && !client_value_is (tpmid_value_find (self->status, "tpm"), "state", "ready")))
+    doctor_add (self, "host", "serial", DOCTOR_SKIP, NULL, "out of reach, which does not say that there is none");
   else
     doctor_add (self, "host", "serial", DOCTOR_WARN,
                 client_value_is (tpmid_value_find (self->status, "tpm"), "state", "ready")

@@ -55,7 +55,7 @@ check_operation (Doctor *self)
     return;
   doctor_add (self, "identity", "operation", is_good ? DOCTOR_PASS : g_str_equal (state, "failed") ? DOCTOR_FAIL : DOCTOR_WARN,
               is_good ? NULL
-              : g_str_equal (state, "waiting") ? "It is carried out at the next boot at which the TPM can be used."
+              : g_str_equal (state, "waiting") ? "It is carried out as soon as the TPM can be used."
                                                : "Do what the text says, and order it again.",
               "%s: %s%s%s", client_value_text (operation, "name"), state, detail[0] != '\0' ? ": " : "", detail);
 }
@@ -77,6 +77,7 @@ check_signature (Doctor *self, const tpmid_value *key)
                   &error) < 0)
     {
       gboolean is_refused = tpmid_error_is (&error, "NotAuthorized");
+      doctor_note_error (self, &error);
       doctor_add (self, "identity", "key", is_refused ? DOCTOR_SKIP : DOCTOR_FAIL,
                   is_refused ? NULL : "tpmidctl status says what the TPM is doing; tpmidctl explain explains the error.", "%s%s",
                   is_refused ? "" : "the device key does not sign: ",
@@ -107,8 +108,14 @@ check_key (Doctor *self, tpmid_value **ret_key)
       doctor_add (self, "identity", "key", DOCTOR_SKIP, NULL, "this device has no identity key");
       return;
     }
+  if (client_value_is (self->status, "mode", "fault"))
+    {
+      doctor_add (self, "identity", "key", DOCTOR_SKIP, NULL, "in mode fault no key is used");
+      return;
+    }
   if (tpmid_get_key (client_session_get (self->session), "device", self->session->timeout_ms, &key, &error) < 0)
     {
+      doctor_note_error (self, &error);
       doctor_add (self, "identity", "key", DOCTOR_FAIL, "tpmidctl status says what is the matter.", "%s", error.message);
       return;
     }
@@ -188,36 +195,52 @@ find_difference (const Doctor *self, const char *content)
   return NULL;
 }
 
+/* In another mode than the two the marker stays as it was. */
+static void
+judge_marker (Doctor *self, const char *path, const char *content)
+{
+  static const char next[] = "tpmidd writes it again at each start: systemctl restart tpmidd; can it write there?";
+  const char *mode = client_value_text (self->status, "mode");
+  gboolean is_wanted = g_str_equal (mode, "tpm"), is_unwanted = g_str_equal (mode, "software");
+  g_autofree char *difference = is_wanted && content != NULL ? find_difference (self, content) : NULL;
+
+  if (difference != NULL)
+    doctor_add (self, "identity", "marker", DOCTOR_FAIL, next, "%s: %s", path, difference);
+  else if (content == NULL ? is_wanted : is_unwanted)
+    doctor_add (self, "identity", "marker", DOCTOR_FAIL, next, "%s is%s there in mode %s", path,
+                content == NULL ? " not" : "", mode);
+  else if (is_wanted)
+    doctor_add (self, "identity", "marker", DOCTOR_PASS, NULL, "%s agrees with tpmidd", path);
+  else if (is_unwanted)
+    doctor_add (self, "identity", "marker", DOCTOR_PASS, NULL, "%s is not there, as in mode software it must not be", path);
+  else
+    doctor_add (self, "identity", "marker", DOCTOR_PASS, NULL, "%s is%s there, as it was before mode %s", path,
+                content == NULL ? " not" : "", mode);
+}
+
 static void
 check_marker (Doctor *self)
 {
-  static const char next[] = "tpmidd writes it again at each start: systemctl restart tpmidd; can it write there?";
-  g_autofree char *path = doctor_configured (self, "MarkerPath");
-  g_autofree char *content = doctor_read (path);
-  gboolean is_wanted = client_value_is (self->status, "mode", "tpm"),
-  is_unwanted = client_value_is (self->status, "mode", "software");
+  g_autofree char *path = doctor_find_path (self, "marker", "marker");
+  g_autofree char *content = path != NULL ? doctor_read (path) : NULL;
   int number = errno;
 
+  if (path == NULL)
+    return;
   if (content == NULL && number != ENOENT)
     doctor_add (self, "identity", "marker", DOCTOR_SKIP, NULL, "%s: %s", path, g_strerror (number));
-  else if ((content == NULL) == is_wanted || (content != NULL && is_unwanted))
-    doctor_add (self, "identity", "marker", is_wanted || is_unwanted ? DOCTOR_FAIL : DOCTOR_PASS,
-                is_wanted || is_unwanted ? next : NULL, "%s is%s there in mode %s", path, content == NULL ? " not" : "",
-                client_value_text (self->status, "mode"));
   else
-    {
-      g_autofree char *difference = is_wanted ? find_difference (self, content) : NULL;
-      doctor_add (self, "identity", "marker", difference != NULL ? DOCTOR_FAIL : DOCTOR_PASS, difference != NULL ? next : NULL,
-                  "%s%s%s",
-                  path, difference != NULL ? ": " : is_wanted ? " agrees with tpmidd" : " is as it was left",
-                  difference != NULL ? difference : "");
-    }
+    judge_marker (self, path, content);
 }
 
 static void
 check_mode_file (Doctor *self)
 {
-  g_autofree char *folder = doctor_configured (self, "RuntimePath");
+  g_autofree char *folder = doctor_find_path (self, "mode-file", "runtime");
+
+  if (folder == NULL)
+    return;
+
   g_autofree char *path = g_build_filename (folder, "mode", NULL);
   g_autofree char *content = doctor_read (path);
   g_autofree char *difference = content != NULL ? find_difference (self, content) : g_strdup (g_strerror (errno));
@@ -258,9 +281,11 @@ check_space (Doctor *self, const char *path)
 static void
 check_state_folder (Doctor *self)
 {
-  g_autofree char *path = doctor_configured (self, "StatePath");
+  g_autofree char *path = doctor_find_path (self, "state-folder", "state");
   struct stat st;
 
+  if (path == NULL)
+    return;
   if (stat (path, &st) != 0)
     {
       doctor_add (self, "identity", "state-folder", errno == EACCES ? DOCTOR_SKIP : DOCTOR_FAIL,

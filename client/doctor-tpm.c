@@ -29,19 +29,44 @@ static const struct
   { "wedged", DOCTOR_FAIL, "The TPM does not answer: where that lasts, power the device off and on." },
 };
 
+/* Of a TPM that is part of the identity. */
+#define NEXT_MISSING \
+  "The identity is in that TPM: enable it in the firmware, and see that its driver is loaded: journalctl -k -g tpm."
+
+static void
+report_state (Doctor *self, gsize i, const char *detail)
+{
+  const char *state = states[i].state, *next = states[i].next;
+  DoctorResult result = states[i].result;
+
+  if (g_str_equal (state, "no-device") && client_value_is (self->status, "mode", "fault"))
+    next = NEXT_MISSING;
+  /* A device that does without one lacks nothing. */
+  if (g_str_equal (state, "no-device") && client_value_is (self->status, "mode", "software"))
+    {
+      result = DOCTOR_SKIP;
+      next = NULL;
+    }
+  doctor_add (self, "tpm", "state", result, next, "%s%s%s", state, detail[0] != '\0' ? ": " : "", detail);
+}
+
 static void
 check_state (Doctor *self, const tpmid_value *tpm)
 {
   const char *state = client_value_text (tpm, "state"), *detail = client_value_text (tpm, "detail");
-  gboolean is_software = client_value_is (self->status, "mode", "software");
+  const char *running = client_value_text (tpm, "running");
 
+  if (self->is_hung && g_str_equal (state, "ready"))
+    {
+      doctor_add (self, "tpm", "state", DOCTOR_FAIL, "It does not answer: where that lasts, power the device off and on.",
+                  "tpmidd takes it for ready, but a request was not answered within %d ms%s%s", self->session->timeout_ms,
+                  running[0] != '\0' ? "; it is at " : "", running);
+      return;
+    }
   for (gsize i = 0; i < G_N_ELEMENTS (states); i++)
     if (g_str_equal (states[i].state, state))
       {
-        /* A device that does without one lacks nothing. */
-        gboolean lacks_nothing = is_software && g_str_equal (state, "no-device");
-        doctor_add (self, "tpm", "state", lacks_nothing ? DOCTOR_SKIP : states[i].result, lacks_nothing ? NULL : states[i].next,
-                    "%s%s%s", state, detail[0] != '\0' ? ": " : "", detail);
+        report_state (self, i, detail);
         return;
       }
   doctor_add (self, "tpm", "state", DOCTOR_WARN, "tpmidctl is older than tpmidd: update it.", "%s, which is not known here",
@@ -79,6 +104,17 @@ check_orderly (Doctor *self, const tpmid_value *tpm)
                 "the TPM's last shutdown was not in order");
 }
 
+/* What to do about passwords that are not as the policy wants them. */
+static const char *
+advise_ownership (const char *state, gboolean is_exclusive)
+{
+  if (is_exclusive && g_str_equal (state, "none"))
+    return "A factory reset takes ownership: tpmidctl reset. Where it was given up for good, set Ownership=shared.";
+  if (g_str_equal (state, "partial"))
+    return "A restart of tpmidd goes on with what was begun: systemctl restart tpmidd.";
+  return "tpmidctl status names the hierarchy that is in the way, and what to do.";
+}
+
 static void
 check_ownership (Doctor *self, const tpmid_value *ownership)
 {
@@ -92,7 +128,7 @@ check_ownership (Doctor *self, const tpmid_value *ownership)
       return;
     }
   doctor_add (self, "tpm", "hierarchies", is_good ? DOCTOR_PASS : DOCTOR_WARN,
-              is_good ? NULL : "tpmidctl status names the hierarchy that is in the way, and what to do.",
+              is_good ? NULL : advise_ownership (state, is_exclusive),
               "%s (policy %s; owner %s, lockout %s, endorsement %s)%s%s", state, client_value_text (ownership, "policy"),
               client_value_text (ownership, "owner-auth"), client_value_text (ownership, "lockout-auth"),
               client_value_text (ownership, "endorsement-auth"), detail[0] != '\0' ? ": " : "", detail);
@@ -114,24 +150,48 @@ check_clear (Doctor *self, const tpmid_value *tpm)
     doctor_add (self, "tpm", "clear", DOCTOR_PASS, NULL, "TPM2_Clear is allowed");
 }
 
-static void
-check_handles (Doctor *self, const tpmid_value *ownership)
+/* Handles: what ListHandles said, or why it did not */
+typedef struct Handles
 {
-  g_autoptr (tpmid_value) handles = NULL;
-  gboolean is_exclusive = client_value_is (ownership, "policy", "exclusive");
+  tpmid_value *list; /* NULL: not asked, or @error */
   tpmid_error error;
+  gboolean is_asked;
+} Handles;
 
-  if (geteuid () != 0)
+static void
+handles_clear (Handles *self)
+{
+  tpmid_value_free (self->list);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Handles, handles_clear)
+
+static void
+list_handles (Doctor *self, Handles *handles)
+{
+  handles->is_asked = geteuid () == 0 && !self->is_hung
+                      && tpmid_value_count (tpmid_value_find (tpmid_value_find (self->status, "tpm"), "lockout")) > 0;
+  if (handles->is_asked
+      && tpmid_list_handles (client_session_get (self->session), self->session->timeout_ms, &handles->list, &handles->error) < 0)
+    doctor_note_error (self, &handles->error);
+}
+
+static void
+check_handles (Doctor *self, const Handles *handles, const tpmid_value *ownership)
+{
+  gboolean is_exclusive = client_value_is (ownership, "policy", "exclusive");
+
+  if (!handles->is_asked)
     {
       doctor_add (self, "tpm", "handles", DOCTOR_SKIP, NULL, "what is in the TPM is for root to see");
       return;
     }
-  if (tpmid_list_handles (client_session_get (self->session), self->session->timeout_ms, &handles, &error) < 0)
+  if (handles->list == NULL)
     {
-      doctor_add (self, "tpm", "handles", DOCTOR_WARN, "tpmidctl status shows what the TPM is doing.", "%s", error.message);
+      doctor_add (self, "tpm", "handles", DOCTOR_WARN, "tpmidctl status shows what the TPM is doing.", "%s",
+                  handles->error.message);
       return;
     }
-  guint ours = client_handle_count (handles, "tpmidd"), others = client_handle_count (handles, "other");
+  guint ours = client_handle_count (handles->list, "tpmidd"), others = client_handle_count (handles->list, "other");
   if (others > 0 && is_exclusive)
     doctor_add (self, "tpm", "handles", DOCTOR_WARN, "tpmidctl handles lists them; a factory reset clears them away.",
                 "%u of tpmidd, %u of other programs, which Ownership=exclusive does not expect", ours, others);
@@ -139,22 +199,50 @@ check_handles (Doctor *self, const tpmid_value *ownership)
     doctor_add (self, "tpm", "handles", DOCTOR_PASS, NULL, "%u of tpmidd, %u of other programs", ours, others);
 }
 
+/* It has had the time to notice what the requests met with. */
+static gboolean
+read_again (Doctor *self)
+{
+  tpmid_value *status = NULL;
+  tpmid_error error;
+
+  if (tpmid_get_status (client_session_get (self->session), self->session->timeout_ms, &status, &error) < 0)
+    {
+      doctor_add (self, "tpm", "state", DOCTOR_FAIL, "systemctl status tpmidd says why.", "tpmidd does not answer any more: %s",
+                  error.message);
+      return FALSE;
+    }
+  tpmid_value_free (self->status);
+  self->status = status;
+  return TRUE;
+}
+
 void
 doctor_tpm_check (Doctor *self)
 {
-  const tpmid_value *tpm = tpmid_value_find (self->status, "tpm"), *ownership = tpmid_value_find (self->status, "ownership");
+  g_auto (Handles) handles = { 0 };
 
   if (self->status == NULL)
     {
       doctor_add (self, "tpm", "state", DOCTOR_SKIP, NULL, "tpmidd does not answer, and only tpmidd opens the TPM");
       return;
     }
+  list_handles (self, &handles);
+  if (!read_again (self))
+    return;
+
+  const tpmid_value *tpm = tpmid_value_find (self->status, "tpm"), *ownership = tpmid_value_find (self->status, "ownership");
   check_state (self, tpm);
   if (tpmid_value_count (tpmid_value_find (tpm, "lockout")) == 0)
     return;
+  if (self->is_hung)
+    {
+      doctor_add (self, "tpm", "lockout", DOCTOR_SKIP, NULL, "the TPM does not answer; what was known of it may be past");
+      return;
+    }
   check_lockout (self, tpm);
   check_orderly (self, tpm);
   check_ownership (self, ownership);
   check_clear (self, tpm);
-  check_handles (self, ownership);
+  check_handles (self, &handles, ownership);
 }

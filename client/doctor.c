@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "doctor.h"
 
+#include "client-value.h"
+
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
@@ -9,17 +11,17 @@
 
 #define READ_MAX 65536
 
-/* Of tpmidd.conf(5), with its defaults; its reader is stricter, and says in the journal what is wrong with a file. */
+/* Of tpmidd.conf(5), with its defaults; its reader is stricter, and says in the journal what is wrong with a file. The names are
+ * those of the member "paths" of tpmidd's status. */
 static const struct
 {
+  const char *name;
   const char *key;
   const char *path;
-} defaults[] = {
-  { "MarkerPath", "/persist/config/tpm_in_use" },
-  { "StatePath", "/persist/tpmidd" },
-  { "RuntimePath", "/run/tpmid" },
-  { "SysfsRoot", "/sys" },
-  { "ProcRoot", "/proc" },
+} configured[] = {
+  { "marker", "MarkerPath", "/persist/config/tpm_in_use" },
+  { "state", "StatePath", "/persist/tpmidd" },
+  { "runtime", "RuntimePath", "/run/tpmid" },
 };
 
 static void
@@ -44,9 +46,39 @@ doctor_path (const Doctor *self, const char *format, ...)
 }
 
 char *
-doctor_configured (const Doctor *self, const char *key)
+doctor_find_path (Doctor *self, const char *check, const char *key)
 {
-  return doctor_path (self, "%s", (const char *) g_hash_table_lookup (self->paths, key));
+  const char *path = g_hash_table_lookup (self->paths, key);
+
+  if (path != NULL)
+    return doctor_path (self, "%s", path);
+  doctor_add (self, "identity", check, DOCTOR_SKIP, NULL, "where it is nobody says: tpmidd %s, and there is no tpmidd.conf",
+              self->status != NULL ? "is an older one" : "does not answer");
+  return NULL;
+}
+
+void
+doctor_take_paths (Doctor *self)
+{
+  const tpmid_value *paths = tpmid_value_find (self->status, "paths");
+
+  if (tpmid_value_count (paths) == 0)
+    return;
+  g_hash_table_remove_all (self->paths);
+  for (gsize i = 0; i < G_N_ELEMENTS (configured); i++)
+    {
+      const char *path = client_value_text (paths, configured[i].name);
+      if (path[0] == '/')
+        g_hash_table_replace (self->paths, g_strdup (configured[i].name), g_strdup (path));
+    }
+}
+
+void
+doctor_note_error (Doctor *self, const tpmid_error *error)
+{
+  self->is_hung = self->is_hung || tpmid_error_is (error, "Timeout") || g_str_equal (error->name, CLIENT_ERROR_NO_REPLY)
+                  || g_str_equal (error->name, "org.freedesktop.DBus.Error.Timeout")
+                  || g_str_equal (error->name, "org.freedesktop.DBus.Error.TimedOut");
 }
 
 char *
@@ -67,8 +99,16 @@ doctor_read (const char *path)
   return g_steal_pointer (&content);
 }
 
-/* A later assignment takes the place of an earlier one. */
 static void
+assign (Doctor *self, const char *key, const char *path)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (configured) && path[0] == '/'; i++)
+    if (g_str_equal (configured[i].key, key))
+      g_hash_table_replace (self->paths, g_strdup (configured[i].name), g_strdup (path));
+}
+
+/* A later assignment takes the place of an earlier one. Returns: whether there is such a file. */
+static gboolean
 read_configuration (Doctor *self, const char *path)
 {
   g_autofree char *content = doctor_read (path);
@@ -80,10 +120,9 @@ read_configuration (Doctor *self, const char *path)
       if (value == NULL)
         continue;
       *value = '\0';
-      const char *key = g_strstrip (lines[i]), *text = g_strstrip (value + 1);
-      if (g_hash_table_contains (self->paths, key) && text[0] == '/')
-        g_hash_table_replace (self->paths, g_strdup (key), g_strdup (text));
+      assign (self, g_strstrip (lines[i]), g_strstrip (value + 1));
     }
+  return content != NULL;
 }
 
 static int
@@ -117,7 +156,7 @@ read_drop_ins (Doctor *self)
     g_ptr_array_add (names, key);
   g_ptr_array_sort (names, compare_names);
   for (guint i = 0; i < names->len; i++)
-    read_configuration (self, g_hash_table_lookup (by_name, names->pdata[i]));
+    (void) read_configuration (self, g_hash_table_lookup (by_name, names->pdata[i]));
 }
 
 /* A file of /etc below the root; NULL on this machine, where the C library knows more than the file, and in a tree that has
@@ -192,23 +231,35 @@ doctor_group_name (const Doctor *self, gid_t gid, gboolean *ret_members)
   return name;
 }
 
+/* Without a file at its place, there may be one somewhere else: nothing is known then. */
+static void
+read_configurations (Doctor *self)
+{
+  static const char *const files[] = { "/usr/lib/tpmidd/tpmidd.conf", "/etc/tpmidd/tpmidd.conf" };
+  gboolean found = FALSE;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (configured); i++)
+    assign (self, configured[i].key, configured[i].path);
+  for (gsize i = 0; i < G_N_ELEMENTS (files); i++)
+    {
+      g_autofree char *path = doctor_path (self, "%s", files[i]);
+      found = read_configuration (self, path) || found;
+    }
+  if (found)
+    read_drop_ins (self);
+  else
+    g_hash_table_remove_all (self->paths);
+}
+
 void
 doctor_init (Doctor *self, ClientSession *session, const char *root)
 {
-  static const char *const files[] = { "/usr/lib/tpmidd/tpmidd.conf", "/etc/tpmidd/tpmidd.conf" };
   g_autofree char *name = NULL;
 
   *self = (Doctor){ .session = session, .root = root, .daemon_uid = DOCTOR_NOBODY, .tpmidd_uid = DOCTOR_NOBODY };
   self->checks = g_ptr_array_new_with_free_func (check_free);
   self->paths = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
-  for (gsize i = 0; i < G_N_ELEMENTS (defaults); i++)
-    g_hash_table_insert (self->paths, g_strdup (defaults[i].key), g_strdup (defaults[i].path));
-  for (gsize i = 0; i < G_N_ELEMENTS (files); i++)
-    {
-      g_autofree char *path = doctor_path (self, "%s", files[i]);
-      read_configuration (self, path);
-    }
-  read_drop_ins (self);
+  read_configurations (self);
   (void) find_user (self, "tpmidd", 0, &name, &self->tpmidd_uid);
 }
 

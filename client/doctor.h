@@ -10,6 +10,11 @@ G_BEGIN_DECLS
 /* DOCTOR_NOBODY: no user */
 #define DOCTOR_NOBODY ((uid_t) -1)
 
+/* DOCTOR_RULE: the udev rule by which the TPM's nodes are tpmidd's */
+#define DOCTOR_RULE "65-tpmidd.rules"
+#define DOCTOR_NEXT_RULE \
+  "Install " DOCTOR_RULE ", then: udevadm control --reload; udevadm trigger --subsystem-match=tpm --subsystem-match=tpmrm."
+
 typedef enum DoctorResult
 {
   DOCTOR_PASS,
@@ -31,11 +36,13 @@ typedef struct DoctorCheck
 /**
  * Doctor:
  * @root: stands before every path that is looked at; "" is this machine
- * @paths: what tpmidd.conf(5) says below @root, key to path, without @root
+ * @paths: what is known of "marker", "state" and "runtime", without @root: as tpmidd says it, or else tpmidd.conf(5) below @root,
+ *   where there is one
  * @status: (nullable): of tpmidd; %NULL: it does not answer
  * @status_error: why not
  * @daemon_uid: uid that owns the bus name; %DOCTOR_NOBODY without one
  * @tpmidd_uid: uid of the user tpmidd; %DOCTOR_NOBODY where there is no such user
+ * @is_hung: a request was not answered in time: nothing that asks the TPM is worth trying any more, or to be believed
  * @checks: what was found so far
  *
  * The state of one examination. Nothing of it opens the TPM, writes anything, or authorizes with a password, so that no failed
@@ -50,6 +57,7 @@ typedef struct Doctor
   tpmid_error status_error;
   uid_t daemon_uid;
   uid_t tpmidd_uid;
+  gboolean is_hung;
   GPtrArray *checks;
 } Doctor;
 
@@ -72,8 +80,20 @@ void doctor_add (Doctor *self, const char *group, const char *name, DoctorResult
 /** doctor_path: (transfer full): @path, printf style, below the root */
 char *doctor_path (const Doctor *self, const char *format, ...) G_GNUC_PRINTF (2, 3);
 
-/** doctor_configured: (transfer full): what the configuration key @key names, below the root */
-char *doctor_configured (const Doctor *self, const char *key);
+/**
+ * doctor_find_path:
+ * @check: of the group "identity": it is skipped where the path is not known
+ * @key: one of those of @paths
+ *
+ * Returns: (transfer full) (nullable): the path, below the root
+ */
+char *doctor_find_path (Doctor *self, const char *check, const char *key);
+
+/** doctor_take_paths: takes the paths that tpmidd's status names for those of the configuration */
+void doctor_take_paths (Doctor *self);
+
+/** doctor_note_error: what a request failed with; notes whether tpmidd or its TPM hangs */
+void doctor_note_error (Doctor *self, const tpmid_error *error);
 
 /** doctor_read: (transfer full) (nullable): the first 64 KiB of a file; %NULL, with errno, where it cannot be read */
 char *doctor_read (const char *path);
@@ -87,6 +107,8 @@ char *doctor_group_name (const Doctor *self, gid_t gid, gboolean *ret_members);
 /* The groups of checks, in the order in which they are to be made. */
 void doctor_bus_check (Doctor *self);
 void doctor_device_check (Doctor *self);
+/* doctor_node_check: the part of it for one TPM; @name: as the kernel has it: tpm0 */
+void doctor_node_check (Doctor *self, const char *name);
 void doctor_tpm_check (Doctor *self);
 void doctor_identity_check (Doctor *self);
 void doctor_host_check (Doctor *self);

@@ -2,6 +2,9 @@
 #include "client-json.h"
 #include "doctor.h"
 
+/* A TPM that is well has answered by then. */
+#define CALL_MS 10000
+
 static const char *const words[] = {
   [DOCTOR_PASS] = "PASS",
   [DOCTOR_WARN] = "WARN",
@@ -96,11 +99,13 @@ run (ClientSession *session, const ClientVerb *self, GStrv *arguments, tpmid_err
   if (!client_session_parse_verb (session, self, entries, arguments, error) || !client_session_expect (*arguments, 1, error))
     return FALSE;
 
+  if (!session->has_timeout)
+    session->timeout_ms = CALL_MS;
   doctor_init (&doctor, session, root != NULL ? root : "");
   doctor_bus_check (&doctor);
   doctor_device_check (&doctor);
-  doctor_tpm_check (&doctor);
   doctor_identity_check (&doctor);
+  doctor_tpm_check (&doctor);
   doctor_host_check (&doctor);
   g_ptr_array_sort (doctor.checks, compare);
   if (session->json)

@@ -2,7 +2,15 @@
 #include "client-handle.h"
 #include "client-json.h"
 #include "client-session.h"
+#include "client-tpm.h"
 #include "client-value.h"
+
+/* Keys have none that anybody could use; tpmidd says 0 then. */
+static gboolean
+has_size (const tpmid_value *object)
+{
+  return client_value_is (object, "kind", "nv") && tpmid_value_find (object, "size") != NULL;
+}
 
 static void
 print_json (const tpmid_value *handles)
@@ -21,7 +29,7 @@ print_json (const tpmid_value *handles)
       client_json_add_string (builder, "owner", client_value_text (object, "owner"));
       client_json_add_string (builder, "use", client_value_text (object, "use"));
       client_json_add_string (builder, "hierarchy", client_value_text (object, "hierarchy"));
-      if (tpmid_value_find (object, "size") != NULL)
+      if (has_size (object))
         {
           json_builder_set_member_name (builder, "size");
           client_json_add_value (builder, tpmid_value_find (object, "size"));
@@ -42,7 +50,7 @@ print_text (const tpmid_value *handles)
     {
       const tpmid_value *object = tpmid_value_at (handles, i, NULL);
       g_autofree char *name = client_handle_name (object);
-      g_autofree char *size = tpmid_value_find (object, "size") != NULL
+      g_autofree char *size = has_size (object)
                                 ? g_strdup_printf ("%" G_GUINT64_FORMAT, client_value_number (object, "size"))
                                 : g_strdup ("-");
       const char *hierarchy = client_value_text (object, "hierarchy"), *use = client_value_text (object, "use");
@@ -59,9 +67,10 @@ run (ClientSession *session, const ClientVerb *self, GStrv *arguments, tpmid_err
   g_autoptr (tpmid_value) handles = NULL;
   const GOptionEntry entries[] = { { NULL } };
 
-  if (!client_session_parse_verb (session, self, entries, arguments, error) || !client_session_expect (*arguments, 1, error)
-      || tpmid_list_handles (client_session_get (session), session->timeout_ms, &handles, error) < 0)
+  if (!client_session_parse_verb (session, self, entries, arguments, error) || !client_session_expect (*arguments, 1, error))
     return FALSE;
+  if (tpmid_list_handles (client_session_get (session), session->timeout_ms, &handles, error) < 0)
+    return client_tpm_refuse (session, error);
   if (session->json)
     print_json (handles);
   else

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "client-confirm.h"
 #include "client-json.h"
+#include "client-tpm.h"
 #include "client-value.h"
 
 static gboolean
@@ -10,7 +11,7 @@ release (ClientSession *session, tpmid_error *error)
   g_autoptr (JsonBuilder) builder = json_builder_new ();
 
   if (tpmid_release_ownership (client_session_get (session), session->timeout_ms, error) < 0)
-    return FALSE;
+    return client_tpm_refuse (session, error);
   if (!session->json)
     {
       puts ("release-ownership: complete");

@@ -36,7 +36,7 @@ describe (ClientSession *session, tpmid_error *error)
 static gboolean
 run (ClientSession *session, const ClientVerb *self, GStrv *arguments, tpmid_error *error)
 {
-  static const ClientOperation operation = { .name = "reset", .start = start };
+  static const ClientOperation operation = { .name = "reset", .start = start, .may_be_incomplete = TRUE };
   static const ClientQuestion question = {
     .verb = "reset",
     .loss = "The identity of this device, its certificate and the keys of applications are lost; the serial number is kept.",

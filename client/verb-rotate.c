@@ -4,17 +4,40 @@
 #include "client-json.h"
 #include "client-operation.h"
 #include "client-pem.h"
+#include "client-progress.h"
 #include "client-text.h"
 #include "client-value.h"
+
+/* Why it cannot be looked up, the beginning says better. */
+static gboolean
+is_begun (ClientSession *session)
+{
+  g_autoptr (tpmid_value) properties = NULL;
+  tpmid_error error;
+
+  return tpmid_get_key (client_session_get (session), "device-next", session->timeout_ms, &properties, &error) >= 0;
+}
+
+static gboolean
+make (ClientSession *session, char **ret_key, tpmid_error *error)
+{
+  ClientProgress *progress = client_progress_start ("the key device-next is being made", CLIENT_PROGRESS_TERMINAL);
+  int timeout_ms = session->has_timeout ? session->timeout_ms : CLIENT_OPERATION_WAIT_MS;
+  int r = tpmid_begin_rotation (client_session_get (session), timeout_ms, ret_key, error);
+
+  client_progress_end (progress);
+  return r >= 0;
+}
 
 static gboolean
 begin (ClientSession *session, tpmid_error *error)
 {
   g_autofree char *key = NULL;
   g_autoptr (tpmid_value) properties = NULL;
+  gboolean is_new = !is_begun (session);
   gsize size;
 
-  if (tpmid_begin_rotation (client_session_get (session), session->timeout_ms, &key, error) < 0
+  if (!make (session, &key, error)
       || tpmid_get_key (client_session_get (session), key, session->timeout_ms, &properties, error) < 0)
     return FALSE;
 
@@ -24,6 +47,8 @@ begin (ClientSession *session, tpmid_error *error)
   client_json_add_string (builder, "key", key);
   client_json_add_string (builder, "algorithm", client_value_text (properties, "Algorithm"));
   client_json_add_bytes (builder, "reference", reference, size);
+  json_builder_set_member_name (builder, "made");
+  json_builder_add_boolean_value (builder, is_new);
   json_builder_end_object (builder);
   if (session->json)
     {
@@ -31,7 +56,7 @@ begin (ClientSession *session, tpmid_error *error)
       return TRUE;
     }
   g_autofree char *hex = client_text_hex (reference, size);
-  printf ("%s: made\nreference: %s\n", key, hex);
+  printf ("%s: %s\nreference: %s\n", key, is_new ? "made" : "there already", hex);
   return TRUE;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "client-confirm.h"
 #include "client-json.h"
+#include "client-tpm.h"
 #include "client-value.h"
 
 #include <string.h>
@@ -69,9 +70,12 @@ clear_serial (ClientSession *session, gboolean is_yes, tpmid_error *error)
     .loss = "The serial number in the TPM is lost; who knows it can write it again.",
   };
 
-  if (!client_confirm (session, &question, is_yes, error)
-      || tpmid_clear_serial_number (client_session_get (session), session->timeout_ms, error) < 0)
+  if (!client_confirm (session, &question, is_yes, error))
     return FALSE;
+  if (tpmid_clear_serial_number (client_session_get (session), session->timeout_ms, error) < 0)
+    return tpmid_error_is (error, "NotFound")
+             ? client_error_set (error, CLIENT_ERROR_NOT_FOUND, "there is no serial number in the TPM; nothing was done")
+             : client_tpm_refuse (session, error);
   if (session->json)
     print_json ("", "none");
   return TRUE;

@@ -241,8 +241,8 @@ void tpmid_client_free (tpmid_client *client);
 /**
  * tpmid_get_status:
  * @ret_status: (out) (transfer full): a dict with the keys that GetStatus documents ("mode", "state", "reason", "hint",
- *   "row", "problems", "version", "serial", "serial-source", and the dicts "key", "ownership", "operation" and
- *   "tpm"); tpmid_value_free()
+ *   "row", "problems", "version", "serial", "serial-source", and the dicts "key", "ownership", "operation", "paths"
+ *   and "tpm"); tpmid_value_free()
  *
  * org.tpmid1.Device.GetStatus: all there is to know, within 50 ms whatever the TPM does.
  *
@@ -284,7 +284,8 @@ int tpmid_get_certificate (tpmid_client *client, int timeout_ms, char **ret_pem,
 
 /*
  * A method that returns when it is recorded is carried out afterwards; how that goes is the dict "operation" of
- * tpmid_get_status() (property Operation). WrongState says that the device's mode or state does not fit, and which would.
+ * tpmid_get_status() (property Operation), whose "id" is of that operation alone, and stays over a restart of tpmidd.
+ * WrongState says that the device's mode or state does not fit, and which would.
  */
 
 /**

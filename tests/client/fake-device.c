@@ -11,9 +11,13 @@ static const char *interfaces;
 
 static void join (FakeDevice *self);
 
+static void add_next_key (FakeDevice *self);
+
 static GVariant *
-answer (const FakeDevice *self, const char *method)
+answer (FakeDevice *self, const char *method)
 {
+  if (g_str_equal (method, "BeginRotation") && !self->is_begun)
+    add_next_key (self);
   if (g_str_equal (method, "BeginRotation"))
     return g_variant_new ("(o)", NEXT_PATH);
   if (g_str_equal (method, "ListHandles"))
@@ -41,11 +45,14 @@ come_back (gpointer data)
 static void
 leave (FakeDevice *self)
 {
-  g_autoptr (GSource) source = g_timeout_source_new (AWAY_MS);
+  g_autoptr (GSource) source = NULL;
 
   self->is_leaving = FALSE;
   g_dbus_connection_close_sync (self->connection, NULL, NULL);
   g_clear_object (&self->connection);
+  if (self->is_staying)
+    return;
+  source = g_timeout_source_new (AWAY_MS);
   g_source_set_callback (source, come_back, self, NULL);
   g_source_attach (source, self->context);
 }
@@ -106,6 +113,16 @@ on_get (GDBusConnection *connection, const char *sender, const char *path, const
 static const GDBusInterfaceVTable vtable = { .method_call = on_call, .get_property = on_get };
 
 static void
+add_next_key (FakeDevice *self)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_dbus_connection_register_object (self->connection, NEXT_PATH, self->key->interfaces[0], &vtable, self, NULL, &error);
+  g_assert_no_error (error);
+  self->is_begun = TRUE;
+}
+
+static void
 join (FakeDevice *self)
 {
   g_autoptr (GError) error = NULL;
@@ -117,8 +134,8 @@ join (FakeDevice *self)
   g_assert_no_error (error);
   g_dbus_connection_register_object (self->connection, DEVICE_PATH, self->device->interfaces[0], &vtable, self, NULL, &error);
   g_assert_no_error (error);
-  g_dbus_connection_register_object (self->connection, NEXT_PATH, self->key->interfaces[0], &vtable, self, NULL, &error);
-  g_assert_no_error (error);
+  if (self->is_begun)
+    add_next_key (self);
   reply = g_dbus_connection_call_sync (self->connection, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
                                        "RequestName", g_variant_new ("(su)", "org.tpmid1", 0), NULL, 0, -1, NULL, &error);
   g_assert_no_error (error);

@@ -25,6 +25,8 @@ typedef struct FakeDevice
   const char *handles; /* GVariant text of what ListHandles answers */
   const char *error;   /* D-Bus error name: in place of an answer, but to GetStatus */
   gboolean is_leaving; /* leaves the bus at the next call that is no look, without an answer; it is back after 300 ms */
+  gboolean is_staying; /* away, once it has left */
+  gboolean is_begun;   /* there is a key device-next */
   GString *calls;      /* each call but GetStatus: method and arguments, a line each */
 } FakeDevice;
 

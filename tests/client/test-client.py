@@ -192,14 +192,47 @@ def what_cannot_be_undone_needs_yes():
 
 
 @test
+def nobody_is_asked_who_does_not_see_the_question():
+    terminal, inside = pty.openpty()
+    result = subprocess.run([TPMIDCTL, 'serial', 'clear'], stdin=inside, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=SETTINGS,
+                            timeout=20, start_new_session=True)
+    os.close(inside)
+    os.close(terminal)
+    assert result.returncode == 2 and b'--yes' in result.stderr and b'yes/no' not in result.stderr, result
+
+
+@test
+def terminal_is_asked_whatever_the_streams_are():
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.set_inheritable(os.dup(0), True)  # without anybody who has it open a terminal is at its end
+        null = os.open('/dev/null', os.O_RDWR)
+        for stream in range(3):
+            os.dup2(null, stream)
+        os.execve(TPMIDCTL, [TPMIDCTL, 'serial', 'clear'], SETTINGS)
+    os.write(terminal, b'no\n')
+    text = b''
+    try:
+        while data := os.read(terminal, 4096):
+            text += data
+    except OSError:
+        pass
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    os.close(terminal)
+    assert status == 1 and b'is lost' in text and b'yes/no' in text, (status, text)
+
+
+@test
 def explain_knows_codes_of_every_layer():
-    for code, words in (('0x9a2', ['the TPM', 'session 1', 'HierarchyAuthRequired', 'was not counted']),
+    for code, words in (('0x9a2', ['the TPM', 'session 1', 'AuthFailed', 'was not counted']),
                         ('2466', ['0x000009a2', 'session 1']), ('9A2', ['0x000009a2']), ('0x98e', ['session 1', 'AuthFailed']),
                         ('0x1df', ['parameter 1', 'integrity', 'KeyOrphaned']), ('0x184', ['handle 1', 'NotFound']),
                         ('0x2c4', ['parameter 2', 'UnsupportedAlgorithm']), ('0x921', ['lockout', 'TpmLockout']),
                         ('0x80921', ['SAPI']), ('0x101', ['TpmFailure']), ('0xb0143', ['resource manager', 'UnsupportedByTpm']),
-                        ('0xc0922', ['resource manager', 'Busy']), ('0xa000a', ['TCTI', 'IO failure', 'NoDevice']),
-                        ('0x7001b', ['ESAPI', 'UntrustedResponse']), ('0', ['success']), ('0xffffffff', ['0xffffffff'])):
+                        ('0xc0922', ['resource manager', 'Busy']), ('0xa000a', ['TCTI', 'IO failure', 'TpmUnavailable']),
+                        ('0x7001b', ['ESAPI', 'UntrustedResponse']), ('TPM_RC_LOCKOUT', ['0x00000921', 'TpmLockout']), ('TPM2_RC_REFERENCE_H0', ['0x00000910', 'TpmUnavailable']),
+                        ('tss2_esys_rc_bad_sequence', ['0x00070007']), ('921', ['0x00000399', 'as hex digits', '0x00000921', 'TpmLockout']),
+                        ('0', ['success']), ('0xffffffff', ['0xffffffff'])):
         result = run('explain', code)
         assert result.returncode == 0 and result.stderr == b'', result
         for word in words:
@@ -212,15 +245,20 @@ def explain_knows_the_names_of_errors():
         text = run('explain', name).stdout.decode()
         assert 'org.tpmid1.Error.WrongState' in text and '14' in text, text
     assert 'systemctl start tpmidd' in run('explain', 'org.freedesktop.DBus.Error.ServiceUnknown').stdout.decode()
+    assert 'org.freedesktop.DBus.Error.NoReply' in run('explain', 'NoReply').stdout.decode()
+    assert 'org.tpmid1.Error.AuthFailed' in run('explain', 'AuthFailed').stdout.decode()
     named = json.loads(run('explain', 'CertificateMismatch', '--json').stdout)
     assert named.keys() == {'error', 'meaning', 'do', 'exit'} and named['exit'] == 3, named
     code = json.loads(run('explain', '0x9a2', '--json').stdout)
     assert code.keys() == {'code', 'from', 'about', 'tss', 'error', 'meaning', 'do'} and code['about'] == 'session 1', code
+    both = json.loads(run('explain', '921', '--json').stdout)
+    assert both.keys() == {*code.keys(), 'hex'} and (both['code'], both['hex']['code']) == ('0x00000399', '0x00000921'), both
+    assert json.loads(run('explain', '0x1000921', '--json').stdout)['error'] == ''
 
 
 @test
 def explain_shows_what_it_takes():
-    for word in ('', 'x', '0x', '0xg', '-1', '0x100000000', '4294967296', '1.5', 'NoSuchError', '9a2 '):
+    for word in ('', 'x', '0x', '0xg', '-1', '0x100000000', '4294967296', '1.5', 'NoSuchError', '9a2 ', 'bad', 'TPM_RC_NONE'):
         fails(2, 'explain', '--', word, says='0x9a2')
 
 

@@ -14,8 +14,9 @@
 
 #define OLD "aa00"
 #define NEW "bb11"
-#define OPERATION(name, state, detail, error, time) \
-  "{'name': <'" name "'>, 'state': <'" state "'>, 'detail': <'" detail "'>, 'error': <'" error "'>, 'time': <uint64 " time ">}"
+#define OPERATION(name, state, detail, error, time) OPERATION_OF ("5e55-2", name, state, detail, error, time)
+#define OPERATION_OF(id, name, state, detail, error, time) \
+  "{'id': <'" id "'>, 'name': <'" name "'>, 'state': <'" state "'>, 'detail': <'" detail "'>, 'error': <'" error "'>, 'time': <uint64 " time ">}"
 #define NONE "@a{sv} {}"
 #define STATUS(mode, state, reference, operation) \
   "{'mode': <'" mode "'>, 'state': <'" state "'>, 'row': <uint32 4>, 'key': <{'reference': <'" reference "'>}>, " \
@@ -155,7 +156,7 @@ test_waiting (FakeDevice *self, gconstpointer data)
 
   fake_device_set_statuses (self, BEFORE,
                             STATUS ("tpm", "waiting", OLD, OPERATION ("reset", "waiting", "no TPM", "", "8")), NULL, NULL);
-  assert_fails (self, "reset --yes", 7, "waiting", "Reset ({},)\n");
+  assert_fails (self, "reset --yes", 7, "carried out as soon as the TPM can be used: no TPM", "Reset ({},)\n");
   run (self, "--json reset --yes", &result);
   g_assert_cmpint (result.status, ==, 7);
   g_assert_nonnull (strstr (result.out, "\"state\" : \"waiting\""));
@@ -186,9 +187,31 @@ test_json (FakeDevice *self, gconstpointer data)
 static void
 test_old_operation (FakeDevice *self, gconstpointer data)
 {
-  static const char old[] = STATUS ("tpm", "ready", OLD, OPERATION ("reset", "incomplete", "long ago", "", "5"));
+  static const char old[] = STATUS ("tpm", "ready", OLD, OPERATION_OF ("5e55-1", "reset", "incomplete", "long ago", "", "5"));
 
   fake_device_set_statuses (self, old, old, RUNNING ("reset"), DONE ("reset"));
+  assert_run (self, "reset --yes", 0, "reset: complete\nreference: " NEW "\n", "Reset ({},)\n");
+}
+
+/* Two that end alike within a second are two. */
+static void
+test_again (FakeDevice *self, gconstpointer data)
+{
+  fake_device_set_statuses (self, STATUS ("tpm", "ready", OLD, OPERATION_OF ("5e55-1", "reset", "incomplete", "not cleared", "", "8")),
+                            STATUS ("tpm", "ready", NEW, OPERATION ("reset", "incomplete", "not cleared", "", "8")), NULL, NULL);
+  assert_run (self, "reset --yes", 0, "reset: incomplete: not cleared\nreference: " NEW "\n", "Reset ({},)\n");
+}
+
+static void
+test_under_way_already (FakeDevice *self, gconstpointer data)
+{
+  fake_device_set_statuses (self, RUNNING ("reset"), RUNNING ("reset"),
+                            STATUS ("tpm", "ready", NEW, OPERATION ("reset", "incomplete", "not cleared", "", "7")), NULL);
+  assert_run (self, "reset --yes", 0, "reset: incomplete: not cleared\nreference: " NEW "\n", "Reset ({},)\n");
+  /* The call may as well begin a new one. */
+  fake_device_set_statuses (self, STATUS ("tpm", "waiting", OLD, OPERATION_OF ("5e55-1", "reset", "waiting", "", "", "5")),
+                            STATUS ("tpm", "provisioning", OLD, OPERATION_OF ("5e55-1", "reset", "running", "", "", "5")),
+                            RUNNING ("reset"), DONE ("reset"));
   assert_run (self, "reset --yes", 0, "reset: complete\nreference: " NEW "\n", "Reset ({},)\n");
 }
 
@@ -198,10 +221,35 @@ test_restart (FakeDevice *self, gconstpointer data)
   fake_device_set_statuses (self, BEFORE, RUNNING ("reset"), DONE ("reset"), NULL);
   self->is_leaving = TRUE;
   assert_run (self, "reset --yes", 0, "reset: complete\nreference: " NEW "\n", "Reset ({},)\n");
-  /* What ended before the restart shows by what it left. */
-  fake_device_set_statuses (self, BEFORE, STATUS ("tpm", "ready", NEW, NONE), NULL, NULL);
+  /* What ended before the restart shows by what it left, */
+  fake_device_set_statuses (self, STATUS ("fault", "fault", "", NONE), STATUS ("tpm", "ready", NEW, NONE), NULL, NULL);
   self->is_leaving = TRUE;
-  assert_run (self, "reset --yes", 0, "reset: complete\nreference: " NEW "\n", "Reset ({},)\n");
+  assert_run (self, "reprovision --yes", 0, "reprovision: complete\nreference: " NEW "\n", "Reprovision ({},)\n");
+  /* but not whether the TPM was cleared, too. */
+  fake_device_set_statuses (self, BEFORE, STATUS ("tpm", "ready", NEW, NONE), NULL, NULL);
+  assert_fails (self, "reset --yes", 1, "does not say whether it was complete", "Reset ({},)\n");
+  self->is_leaving = TRUE;
+  assert_fails (self, "reset --yes", 1, "does not say whether it was complete", "Reset ({},)\n");
+}
+
+static void
+test_gone (FakeDevice *self, gconstpointer data)
+{
+  fake_device_set_statuses (self, BEFORE, NULL, NULL, NULL);
+  self->is_leaving = self->is_staying = TRUE;
+  assert_fails (self, "reset --yes --timeout 6", 9, "reset is under way: 5 s\n", "Reset ({},)\n");
+}
+
+static void
+test_gone_in_json (FakeDevice *self, gconstpointer data)
+{
+  g_auto (Result) result = { 0 };
+
+  fake_device_set_statuses (self, BEFORE, NULL, NULL, NULL);
+  self->is_leaving = self->is_staying = TRUE;
+  run (self, "reset --yes --json --timeout 6", &result);
+  g_assert_cmpint (result.status, ==, 9);
+  g_assert_true (g_str_has_prefix (result.err, "{\"error\":"));
 }
 
 static void
@@ -221,9 +269,23 @@ test_timeout (FakeDevice *self, gconstpointer data)
   assert_fails (self, "reset --yes --timeout 0.5", 8, "not over yet", "Reset ({},)\n");
 }
 
+#define WITHOUT_TPM(mode) "{'mode': <'" mode "'>, 'tpm': <{'state': <'no-device'>}>}"
+
 static void
 test_refused (FakeDevice *self, gconstpointer data)
 {
+  /* A TPM that is gone is another thing than none. */
+  static const struct
+  {
+    const char *status;
+    int exit;
+  } lost[] = {
+    { WITHOUT_TPM ("fault"), 7 },
+    { WITHOUT_TPM ("unprovisioned"), 7 },
+    { WITHOUT_TPM ("software"), 10 },
+    { BEFORE, 10 },
+  };
+
   fake_device_set_statuses (self, BEFORE, NULL, NULL, NULL);
   self->error = "org.tpmid1.Error.WrongState";
   assert_fails (self, "reprovision --yes", 14, "refused", "Reprovision ({},)\n");
@@ -231,7 +293,15 @@ test_refused (FakeDevice *self, gconstpointer data)
   assert_fails (self, "migrate to-tpm --yes", 14, "refused", "Migrate ('tpm', {})\n");
   self->error = "org.tpmid1.Error.NotFound";
   assert_fails (self, "rotate rollback --yes", 4, "refused", "RollbackRotation ({},)\n");
-  assert_fails (self, "serial clear --yes", 4, "refused", "ClearSerialNumber ({},)\n");
+  assert_fails (self, "serial clear --yes", 4, "no serial number in the TPM", "ClearSerialNumber ({},)\n");
+  self->error = "org.tpmid1.Error.NotSupported";
+  for (gsize i = 0; i < G_N_ELEMENTS (lost); i++)
+    {
+      fake_device_set_statuses (self, lost[i].status, NULL, NULL, NULL);
+      assert_fails (self, "handles", lost[i].exit, "refused", "ListHandles ({},)\n");
+      assert_fails (self, "serial clear --yes", lost[i].exit, "refused", "ClearSerialNumber ({},)\n");
+      assert_fails (self, "release-ownership --yes", lost[i].exit, "refused", "ReleaseOwnership ({},)\n");
+    }
   self->error = "org.tpmid1.Error.NotAuthorized";
   assert_fails (self, "handles", 6, "refused", "ListHandles ({},)\n");
 }
@@ -261,8 +331,10 @@ test_rotate (FakeDevice *self, gconstpointer data)
   g_autofree char *line = g_strdup_printf ("rotate commit --yes %s", chain);
 
   assert_run (self, "rotate begin", 0, "device-next: made\nreference: 0102\n", "BeginRotation ({},)\n");
+  assert_run (self, "rotate begin", 0, "device-next: there already\nreference: 0102\n", "BeginRotation ({},)\n");
   assert_run (self, "rotate begin --json", 0,
-              "{\n  \"key\" : \"device-next\",\n  \"algorithm\" : \"ecc-p256\",\n  \"reference\" : \"0102\"\n}\n",
+              "{\n  \"key\" : \"device-next\",\n  \"algorithm\" : \"ecc-p256\",\n  \"reference\" : \"0102\",\n"
+              "  \"made\" : false\n}\n",
               "BeginRotation ({},)\n");
   fake_device_set_statuses (self, BEFORE, STATUS ("tpm", "ready", NEW, NONE), NULL, NULL);
   assert_run (self, "rotate commit --yes", 0, "rotate-commit: complete\nreference: " NEW "\n",
@@ -310,7 +382,7 @@ test_serial_and_ownership (FakeDevice *self, gconstpointer data)
 #define HANDLES \
   "[{'handle': <uint32 25187329>, 'kind': <'nv'>, 'owner': <'tpmidd'>, 'use': <'serial number'>, 'hierarchy': <'owner'>, " \
   "'size': <uint32 7>, 'name': <'000b'>}, {'handle': <uint32 2164260865>, 'kind': <'persistent'>, 'owner': <'other'>, " \
-  "'use': <''>, 'hierarchy': <''>, 'name': <'000c'>}]"
+  "'use': <''>, 'hierarchy': <''>, 'size': <uint32 0>, 'name': <'000c'>}]"
 
 static void
 test_handles (FakeDevice *self, gconstpointer data)
@@ -406,6 +478,10 @@ main (int argc, char **argv)
   ADD ("/tpmidctl/reset/json-has-stable-members", test_json);
   ADD ("/tpmidctl/reset/the-last-one-is-not-taken-for-this-one", test_old_operation);
   ADD ("/tpmidctl/reset/survives-restarts-of-tpmidd", test_restart);
+  ADD ("/tpmidctl/reset/two-that-end-alike-are-two", test_again);
+  ADD ("/tpmidctl/reset/one-that-is-under-way-counts", test_under_way_already);
+  ADD ("/tpmidctl/reset/says-that-it-waits-for-a-tpmidd-that-is-gone", test_gone);
+  ADD ("/tpmidctl/reset/standard-error-is-json-alone-where-asked-for", test_gone_in_json);
   ADD ("/tpmidctl/reset/lost-answer-without-an-operation-is-an-error", test_lost);
   ADD ("/tpmidctl/reset/ends-with-its-timeout", test_timeout);
   ADD ("/tpmidctl/life/refusals-have-their-exit-status", test_refused);

@@ -64,8 +64,8 @@ def test_public_key_goes_into_a_file(folder):
 def test_refused_serial_number_says_nothing_of_signing(folder):
     if os.geteuid() != 0:
         raise tap.Skip("machine lacks: root, who may become another user")
-    result = boot(folder, "chmod 755 $TPMID_DEV_RUN; cp $(command -v tpmidctl) $TPMID_DEV_RUN/c; "
-                          "setpriv --reuid 65534 --clear-groups $TPMID_DEV_RUN/c serial set X")
+    result = boot(folder, "chmod 755 $TPMID_DEV_RUN; p=$(command -v tpmidctl); cp $p $TPMID_DEV_RUN/c; "
+                          "cp $(dirname $p)/../lib/libtpmid.so.0 $TPMID_DEV_RUN; LD_LIBRARY_PATH=$TPMID_DEV_RUN setpriv --reuid 65534 --clear-groups $TPMID_DEV_RUN/c serial set X")
     expect_equal((result.returncode, result.stderr.count("\n"), "sign" in result.stderr.lower()), (6, 1, False), result.stderr)
 
 
@@ -80,6 +80,35 @@ def test_monitor_ends_in_time_and_with_its_reader(folder):
                   "--set", "Credentials=off")
     expect_equal(result.stdout.splitlines()[1:], ["0", result.stdout.splitlines()[0]])
     expect_equal(result.stderr, "0\n")
+
+
+def test_each_reset_says_how_it_ended(folder):
+    # A shared TPM is not cleared: none of them is complete, however alike and close together they are.
+    result = boot(folder, "for i in 1 2 3 4; do tpmidctl reset --yes; done", "--shared")
+    lines = result.stdout.splitlines()
+    outcomes, references = lines[::2], lines[1::2]
+    expect_equal((len(outcomes), len(set(outcomes)), len(set(references))), (4, 1, 4), result.stdout + result.stderr)
+    expect(outcomes[0].startswith("reset: incomplete: "), outcomes[0])
+
+
+def test_rotation_says_what_it_found(folder):
+    result = boot(folder, "tpmidctl rotate begin; tpmidctl rotate begin; tpmidctl rotate commit --yes; tpmidctl rotate rollback --yes")
+    lines = result.stdout.splitlines()
+    expect_equal([line.split(": ")[1] for line in lines[::2]], ["made", "there already", "complete", "complete"], result.stderr)
+    expect_equal(lines[1], lines[3])
+
+
+def test_nothing_to_clear_and_nothing_to_clear_it_in(folder):
+    result = boot(folder, "tpmidctl serial clear --yes; echo $?; tpmidctl handles | grep -c ' - '")
+    expect_equal(result.stdout.split()[0], "4", result.stderr)
+    expect("no serial number in the TPM" in result.stderr, result.stderr)
+    script = "for i in handles 'serial clear --yes'; do tpmidctl $i; echo $?; done"
+    expect_equal(boot(folder, script, "--no-tpm").stdout.split(), ["7", "7"])
+
+
+def test_device_without_a_tpm_does_not_support_it(folder):
+    script = "for i in handles 'serial clear --yes'; do tpmidctl $i; echo $?; done"
+    expect_equal(boot(folder, script, "--no-tpm").stdout.split(), ["10", "10"])
 
 
 if __name__ == "__main__":
